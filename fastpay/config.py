@@ -69,6 +69,16 @@ Network = Annotated[
     str, Meta(pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$", examples=["10.1.0.0/16", "fd00::/8"])
 ]
 ProxyUrl = Annotated[str, Meta(pattern=r"^http://[^/?#\s]+$", examples=["http://user:password@proxy:3128"])]
+LegacyUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^/?#@,\s]+(/[^/?#\s]+)*$",
+        examples=["http://10.0.0.7:8080", "https://old.example/payments"],
+    ),
+]
+LegacyTime = Annotated[int, Meta(ge=limits.legacy_connect_ms + 1, le=600_000)]
+LegacyIdle = Annotated[int, Meta(ge=0, le=600_000)]
+LegacyConnections = Annotated[int, Meta(ge=1, le=10_000)]
 CardNumbers = Literal["allow", "refuse"]
 RequestLogMode = Literal["off", "sampled", "complete"]
 LogFormat = Literal["text", "json"]
@@ -132,6 +142,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: tuple[Origin, ...] = ()
     outbound_allowed_networks: tuple[Network, ...] = ()
     outbound_proxy: ProxyUrl | None = None
+    legacy_url: LegacyUrl | None = None
+    legacy_timeout_ms: LegacyTime = limits.legacy_timeout_ms
+    legacy_connections_max: LegacyConnections = limits.legacy_connections_max
+    legacy_idle_ms: LegacyIdle = limits.legacy_idle_ms
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     processor_arrival_s: ArrivalTime = limits.processor_arrival_s
     card_numbers_in_text: CardNumbers = "allow"

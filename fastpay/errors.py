@@ -187,6 +187,54 @@ class OutcomeUnknown(FastpayError):
     default_code = "outcome_unknown"
 
 
+class LegacyUnavailable(FastpayError):
+    """The legacy API cannot be reached. Nothing was sent to it."""
+
+    status = 502
+    default_code = "legacy_unavailable"
+    retryable = True
+
+
+class LegacyFailed(FastpayError):
+    """The legacy API gave no valid answer to a request that changes nothing."""
+
+    status = 502
+    default_code = "legacy_failed"
+    retryable = True
+
+
+class LegacyTimedOut(FastpayError):
+    """The legacy API did not answer a request that changes nothing in time."""
+
+    status = 504
+    default_code = "legacy_timed_out"
+    retryable = True
+
+
+class LegacyBroke(FastpayError):
+    """The legacy API gave no valid answer to a write that was sent to it.
+
+    Never retryable: it may have been carried out.
+    """
+
+    status = 502
+    default_code = "outcome_unknown"
+
+
+class LegacySilent(FastpayError):
+    """The legacy API did not answer a write in time. Never retryable: it may yet be carried out."""
+
+    status = 504
+    default_code = "outcome_unknown"
+
+
+class LegacyLoop(FastpayError):
+    """The legacy API sends requests back to this server."""
+
+    status = 502
+    default_code = "legacy_loop"
+
+
 class ConfigurationError(Exception):
     """A setting, a file or a server that the operator must fix before fastpay can run."""
 
@@ -236,6 +284,10 @@ CODES: Mapping[str, str] = {
     "ledger_accounts_equal": "Both accounts of a transfer are the same.",
     "ledger_code_reserved": "Accounts with this code belong to payments.",
     "ledger_transfer_not_held": "The transfer is no hold.",
+    "legacy_failed": "The older API behind this one gave no valid answer. Send the request again.",
+    "legacy_loop": "The older API behind this one sends requests back. An operator must mend its address.",
+    "legacy_timed_out": "The older API behind this one was too slow. Send the request again.",
+    "legacy_unavailable": "The older API behind this one cannot be reached. Nothing was sent to it.",
     "linked_chain_failed": "Another transfer of the linked chain failed.",
     "linked_chain_open": "The last transfer of a batch is linked to a next one.",
     "outcome_unknown": "The request may have been carried out. Look up the result before you repeat it.",

@@ -18,6 +18,7 @@ from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.cors import Preflight, is_preflight
 from fastpay.api.endpoints import Health, ServedPath, UnknownPath
+from fastpay.api.legacy import PassThrough
 from fastpay.api.openapi import pages
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
@@ -98,6 +99,10 @@ for _route in ROUTES:
         _NUMBERED.append(("HEAD", _route.path))
 
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
+_HEALTH = {"/healthz": False, "/readyz": True}
+# What this server answers in front of a legacy API, too. "*" is the server itself (RFC 9110 9.3.7).
+_OWN_PATHS = frozenset((*_HEALTH, *pages.PATHS, "*"))
+_OWN_PAGES = challenge_page.TEMPLATE.partition("{")[0]
 
 
 class Application:
@@ -124,6 +129,7 @@ class Application:
         self._table = Table(routes)
         self._starlette = _create_starlette(services, paths)
         self._preflight = Preflight(services.cors, services.identifiers)
+        self._pass_through = None if services.legacy is None else PassThrough(services, services.legacy)
         self._feeds = services.feeds
         self.readiness = services.readiness
         self.services = services
@@ -149,9 +155,18 @@ class Application:
             served: ServedPath | None = self._table.route(cast("dict[str, Any]", scope))
             if served is not None:
                 return served(scope, receive, send)
+            if self._pass_through is not None and not self._is_own(scope):
+                return self._pass_through(scope, receive, send)
             if is_preflight(scope):
                 return self._preflight(scope, receive, send)
         return self._starlette(scope, receive, send)
+
+    def _is_own(self, scope: Scope) -> bool:
+        """Tell whether a request without a route is for this server and not for the legacy API."""
+        path: str = scope["path"]
+        if path in _OWN_PATHS or path.startswith(_OWN_PAGES):
+            return True
+        return is_preflight(scope) and bool(self._table.methods(path))
 
 
 def create_app(services: Services) -> Application:
@@ -211,7 +226,7 @@ def _create_shortcut(
 
 def _create_starlette(services: Services, paths: Mapping[str, ServedPath]) -> Starlette:
     routes: list[BaseRoute] = [StarletteRoute(path, served) for path, served in paths.items()]
-    for path, is_readiness in (("/healthz", False), ("/readyz", True)):
+    for path, is_readiness in _HEALTH.items():
         routes.append(StarletteRoute(path, Health(services, path, is_readiness=is_readiness)))
     routes += [StarletteRoute(path, public) for path, public in pages.paths(services, ROUTES)]
     routes.append(StarletteRoute(challenge_page.TEMPLATE, challenge_page.ChallengePage(services)))

@@ -19,6 +19,7 @@ from fastpay.limits.processors import *
 from fastpay.limits.reads import *
 from fastpay.limits.redis import *
 from fastpay.limits.request_log import *
+from fastpay.limits.rollout import *
 from fastpay.limits.search import *
 from fastpay.limits.server import *
 from fastpay.limits.store import *

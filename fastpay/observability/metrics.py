@@ -152,6 +152,23 @@ TABLE: tuple[Metric, ...] = (
             "fenced": "Endpoints lost to another instance",
         },
     ),
+    *_counted(
+        "legacy_",
+        "gauge",
+        {
+            "in_flight": "Requests that the legacy API works on",
+            "waiting": "Requests that wait for a connection to the legacy API",
+        },
+    ),
+    *_counted(
+        "legacy_",
+        "counter",
+        {
+            "passed": "Requests that the legacy API answered",
+            "failed": "Requests to it without an answer",
+            "repeated": "Requests sent again since a kept connection had ended",
+        },
+    ),
     *_counted("feeds_", "gauge", {"followers": "Open event streams", "kept_bytes": "Bytes kept for them"}),
     *_counted("feeds_", "counter", {"dropped": "Streams ended for being slow", "reads": "Reads for streams"}),
     *_counted(

@@ -29,6 +29,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.relay.relay import Relay
+from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
@@ -42,6 +43,7 @@ from fastpay.operations.parts import Part
 from fastpay.operations.processors import open_processors
 from fastpay.operations.relay import open_relay
 from fastpay.operations.request_log import open_request_log
+from fastpay.operations.rollout import open_legacy
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
@@ -71,10 +73,9 @@ async def open_application(
     counters: Counters | None = None,
     stopping: asyncio.Event | None = None,
 ) -> AsyncIterator[Application]:
-    """Build the application over its database and cache, and close it at the end of the block.
+    """Build the application over its database and cache; close it at the end of the block, by the deadline.
 
-    `clock` is the machine's; the application uses the database's time. `counters` receives every part that
-    counts. Once the deadline runs, a hanging database does not delay the end. At `stopping` others take over.
+    `clock` is the machine's, `counters` receives every part that counts. At `stopping` others take over.
     """
     with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
     database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
@@ -121,6 +122,7 @@ async def open_application(
             readiness=outages.readiness,
             resources=RESOURCES,
             challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
+            legacy=_keep_legacy(stack, settings, outages, counters, deadline),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
             card_texts=card_texts,
@@ -167,6 +169,17 @@ def _keep_members(
     stack.push_async_callback(_close_in_time, homes.close, deadline)
     _keep_running(stack, deadline, Handover(homes, stopping))
     return homes
+
+
+def _keep_legacy(
+    stack: AsyncExitStack, settings: Settings, outages: Outages, counters: Counters, deadline: Deadline
+) -> Legacy | None:
+    """Return what passes requests to the legacy API, if there is one; the stack closes it."""
+    legacy = open_legacy(settings, outages.legacy)
+    if legacy is not None:
+        counters.add(legacy)
+        stack.push_async_callback(_close_in_time, legacy.close, deadline)
+    return legacy
 
 
 def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers: Hearers) -> Relay:

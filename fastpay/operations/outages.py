@@ -1,4 +1,4 @@
-"""The dependencies of a running process: the database, the embedded database's disk, and Redis."""
+"""The dependencies of a process: the database, the embedded database's disk, Redis, the legacy API."""
 
 import os
 from pathlib import Path
@@ -20,6 +20,8 @@ class Outages(NamedTuple):
     database: DatabaseWatch
     # Not monitored: the code that uses Redis reports its state.
     redis: Dependency
+    # Neither: the code that passes requests to it does.
+    legacy: Dependency
     readiness: Readiness
     # Why no writes may begin: the embedded database would not survive a full disk.
     disk_fault: Condition
@@ -45,8 +47,14 @@ def watch_dependencies(
         dependencies.append(disk)
         disk_fault = disk_watch.fault
         readiness.require(disk_fault)
+    advice = (
+        f"requests to it are answered with 502; check that it runs and is reachable at {settings.legacy_url}"
+    )
+    legacy = Dependency("legacy", clock=clock, advice=advice)
+    if settings.legacy_url is not None:
+        dependencies.append(legacy)
     monitor = Monitor(watches, dependencies, suspected=watch.suspected)
-    return Outages(monitor, watch, redis, readiness, disk_fault)
+    return Outages(monitor, watch, redis, legacy, readiness, disk_fault)
 
 
 def _works() -> None:

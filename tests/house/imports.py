@@ -49,11 +49,13 @@ DIRECTIONS: dict[str, frozenset[str]] = {
         {
             "_native",
             "domain",
+            "engine.dependency_ports",
             "engine.failures",
             "engine.ports",
             "engine.processors.configuration_ports",
             "engine.processors.ports",
             "engine.relay.ports",
+            "engine.rollout.ports",
             "signing",
         }
     ),

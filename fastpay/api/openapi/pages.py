@@ -50,6 +50,10 @@ def encode(routes: Sequence[Route], services: Services) -> bytes:
     return msgspec.json.format(msgspec.json.encode(made), indent=0)
 
 
+# All of them.
+PATHS = (PATH, codes_page.PATH, *_FILES)
+
+
 def paths(services: Services, routes: Sequence[Route]) -> Iterator[tuple[str, PublicPath]]:
     """Yield the paths, and what answers them."""
     yield PATH, _Kept(services, PATH, lambda: encode(routes, services), b"application/json")

@@ -1,0 +1,53 @@
+"""A server in front of an older API, both real processes or threads with real sockets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.api import open_client
+from tests.support.doors import H2C, HTTP1, Door
+from tests.support.legacy import RawLegacy, running_legacy
+from tests.support.servers import RunningServer, running_server
+
+TIMEOUT_MS = 2_500
+
+
+@pytest.fixture(scope="session")
+def legacy() -> Iterator[RawLegacy]:
+    """The older API."""
+    with running_legacy() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
+    """A server in front of it, which waits for it for a short time only."""
+    environment = {
+        "FASTPAY_LEGACY_URL": legacy.url,
+        "FASTPAY_LEGACY_TIMEOUT_MS": str(TIMEOUT_MS),
+        "FASTPAY_LEGACY_IDLE_MS": "60000",
+        "FASTPAY_REDIS_COPIES": "false",
+    }
+    with running_server("front", cluster, environment=environment) as running:
+        yield running
+
+
+@pytest.fixture(params=[HTTP1, H2C], ids=lambda door: door.name)
+def door(request: pytest.FixtureRequest) -> Door:
+    """The protocol of the client."""
+    found: Door = request.param
+    return found
+
+
+@pytest.fixture
+def client(front: RunningServer, door: Door) -> Iterator[httpx.Client]:
+    """A client of the server in front."""
+    with open_client(front.url, http1=not door.is_http2, http2=door.is_http2) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _no_answers_of_others(legacy: RawLegacy) -> None:
+    legacy.answers.clear()
