@@ -34,7 +34,7 @@ serve: $(VENV)/.native
 # One more than there are processors: a worker often waits, for a disk, a timer or the end of a process.
 test: WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)))
 test:
-	@sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
+	@sh .ci/libraries; sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
 
 # Run the checks and the tests that need no server.
@@ -50,6 +50,7 @@ static: $(VENV)/.test $(VENV)/.native
 # Install the programs of the system that some tests use.
 # Unavailable programs are named here and in pytest's summary.
 packages:
+	@sh .ci/libraries
 	@sh .ci/packages
 
 # Make thousands of payments and print a report.

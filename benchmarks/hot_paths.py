@@ -53,6 +53,17 @@ POST = (
     + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%b"
     % (len(samples.BODY), samples.BODY)
 )
+GET_FIELDS = [
+    (b":method", b"GET"),
+    (b":scheme", b"https"),
+    (b":authority", b"localhost:8000"),
+    (b":path", b"/v1/payment_intents/pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"),
+    (b"user-agent", b"Stripe/v1 PythonBindings/16.0.0"),
+    (b"authorization", AUTHORIZATION),
+    (b"stripe-version", b"2025-09-30.clover"),
+    (b"accept", b"*/*"),
+    (b"accept-encoding", b"gzip, deflate"),
+]
 _FOREVER_NS = 1 << 62
 _NOW = 1_790_000_000
 

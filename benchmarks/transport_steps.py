@@ -5,6 +5,7 @@ Run: pytest benchmarks/transport_steps.py. No socket: bytes are handed to a conn
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ from httptools import HttpRequestParser
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import hot_paths
+from benchmarks.http2_paths import http2_connection
 from benchmarks.peers import bare
 from fastpay._native import gate
 from fastpay._native.names import Names
 from fastpay._native.routing import Table
 from fastpay._native.runner import Runner
+from fastpay.config import Http2Engine
+from fastpay.server import http2_engine
 from tests.reference import gate as plain_gate
 from tests.reference import names as plain_names
 from tests.reference import routing as plain_routing
@@ -46,6 +50,16 @@ def test_post_through_a_connection(benchmark: BenchmarkFixture) -> None:
     with hot_paths.connection(bare.app) as feed:
         answer = benchmark(feed, hot_paths.POST)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("engine", ["native", "h2"])
+def test_get_through_a_connection_of_http2(benchmark: BenchmarkFixture, engine: Http2Engine) -> None:
+    if engine == "native" and http2_engine.why_not_native():
+        pytest.skip(http2_engine.why_not_native())
+    new_service = partial(hot_paths.new_service, bare.app)
+    with http2_connection(new_service, hot_paths.GET_FIELDS, engine) as ask:
+        answer = benchmark(ask)
+    assert answer.endswith(bare.BODY)
 
 
 def test_httptools_alone(benchmark: BenchmarkFixture) -> None:

@@ -79,6 +79,7 @@ LegacyUrl = Annotated[
 LegacyTime = Annotated[int, Meta(ge=limits.legacy_connect_ms + 1, le=600_000)]
 LegacyIdle = Annotated[int, Meta(ge=0, le=600_000)]
 LegacyConnections = Annotated[int, Meta(ge=1, le=10_000)]
+Http2Engine = Literal["native", "h2"]
 CardNumbers = Literal["allow", "refuse"]
 RequestLogMode = Literal["off", "sampled", "complete"]
 LogFormat = Literal["text", "json"]
@@ -115,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: PublicUrl | None = None
     trusted_proxies: tuple[Text, ...] = ()
     http2: bool = True
+    http2_engine: Http2Engine | None = None
     connections_max: Count = limits.connections_max
     address_connections_max: Count | None = None
     address_connections_per_second: Count = limits.address_connections_per_second

@@ -21,6 +21,8 @@ http2_check_ms = 1_000
 # The table that compresses fields of responses, and the ended streams that a connection remembers.
 http2_table_bytes_max = 4_096
 http2_closed_streams_max = 1_024
+# The oldest libnghttp2 whose HPACK the tests compare with h2's.
+nghttp2_version_min = (1, 52, 0)
 
 assert http2_ahead_bytes < http2_window_bytes
 assert http2_credit_bytes + http2_ahead_bytes < http2_window_bytes

@@ -28,30 +28,39 @@ from fastpay import limits
 from fastpay._native.peers import Guest, Peer
 from fastpay._native.service import Service
 from fastpay.server.http2_budget import Budget
+from fastpay.server.http2_events import Http2Codec
 from fastpay.server.http2_guard import GuardedH2
 from fastpay.server.http2_request import RequestPolicy
 
 logger = logging.getLogger(__name__)
 
 
-def create_factory(settings: Any, request_id: Callable[[], str]) -> Callable[[Service], "Http2Connection"]:
+def create_factory(
+    settings: Any, create_codec: Callable[[], Http2Codec], request_id: Callable[[], str]
+) -> Callable[[Service], "Http2Connection"]:
     """Return a factory of protocols for connections that are known to speak HTTP/2.
 
     `request_id` makes identifiers for responses that the application does not see.
     """
     policy = RequestPolicy(settings)
-    return lambda service: Http2Connection(service, settings, policy, request_id)
+    return lambda service: Http2Connection(service, settings, policy, create_codec, request_id)
 
 
 class Http2Connection(asyncio.Protocol):
     """Carries bytes between a transport and the guarded protocol, and keeps the connection's deadlines."""
 
     def __init__(
-        self, service: Service, settings: Any, policy: RequestPolicy, request_id: Callable[[], str]
+        self,
+        service: Service,
+        settings: Any,
+        policy: RequestPolicy,
+        create_codec: Callable[[], Http2Codec],
+        request_id: Callable[[], str],
     ) -> None:
         self._service = service
         self._settings = settings
         self._policy = policy
+        self._create_codec = create_codec
         self._request_id = request_id
         self._transport: asyncio.Transport | None = None
         self._guard: GuardedH2 | None = None
@@ -86,7 +95,8 @@ class Http2Connection(asyncio.Protocol):
         self._watch()
         address = transport.get_extra_info("peername")
         client = (address[0], address[1]) if isinstance(address, tuple) else None
-        guard = self._guard = GuardedH2(self._service, self._settings, self._policy, client)
+        codec = self._create_codec()
+        guard = self._guard = GuardedH2(self._service, self._settings, self._policy, codec, client)
         guard.on_output = self._schedule_flush
         guard.on_request_begin = self._note_working
         guard.on_request_end = self._budget.earn_request

@@ -1,4 +1,6 @@
-"""The HTTP/2 codec: h2, with every error limited to its request, its stream or its connection.
+"""The HTTP/2 codec over h2, with every error limited to its request, its stream or its connection.
+
+It serves where `_native/http2_codec.pyx` was not built, and is the oracle of that one.
 
 h2 4.4 raises ProtocolError for all errors, drops the events before it in the same packet, and ends the
 whole connection. RFC 9113 has three scopes: a message, a stream, or the connection.
@@ -28,7 +30,16 @@ import hpack
 from h2.config import H2Configuration
 from h2.connection import AllowedStreamIDs, ConnectionInputs, H2Connection
 from h2.errors import ErrorCodes
-from h2.events import ConnectionTerminated, DataReceived, Event, StreamReset
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+)
 from h2.exceptions import (
     DenialOfServiceError,
     FlowControlError,
@@ -49,6 +60,7 @@ from hyperframe.frame import (
 )
 
 from fastpay import limits
+from fastpay.server import http2_events
 from fastpay.server.http2_frames import BrokenFrame, FrameReader
 
 _Found = tuple[list[Frame], list[Event]]
@@ -108,8 +120,8 @@ class Codec(H2Connection):
         self._fields_max = 2 * header_count_max
         self.encoder = BoundedEncoder()
         self.reader = FrameReader(2 * header_bytes_max)
-        # RST_STREAM frames that the client provoked, and frames that were dropped. The reader of these
-        # counters resets them.
+        # RST_STREAM frames that the client provoked, and frames that were dropped, since the last
+        # `take_wasted`.
         self.provoked = 0
         self.dropped = 0
 
@@ -118,8 +130,23 @@ class Codec(H2Connection):
         """How many bytes wait to be sent."""
         return len(self._data_to_send)
 
-    def read(self, data: bytes) -> tuple[list[Event], ErrorCodes | None]:
+    @property
+    def in_block(self) -> bool:
+        """Whether a field block has begun and not ended."""
+        return self.reader.in_block
+
+    def take_wasted(self) -> tuple[int, int]:
+        """Return how many resets were provoked and frames dropped since the last call."""
+        wasted = self.provoked, self.dropped
+        self.provoked = self.dropped = 0
+        return wasted
+
+    def read(self, data: bytes) -> tuple[list[http2_events.Event], ErrorCodes | None]:
         """Return the events, and the error that ends the connection, if there is one."""
+        events, fault = self._read(data)
+        return _translate(events), fault
+
+    def _read(self, data: bytes) -> tuple[list[Event], ErrorCodes | None]:
         events: list[Event] = []
         try:
             self.reader.add(data)
@@ -136,13 +163,20 @@ class Codec(H2Connection):
         except ProtocolError as error:
             return events, error.error_code
 
-    def read_on(self, data: bytes) -> list[Event]:
+    def read_on(self, data: bytes) -> list[http2_events.Event]:
         """Return the events of open streams after `read` returned an error; ignore further errors."""
         events: list[Event] = []
         for frame in self.reader.read_on(data):
             with suppress(ProtocolError):
                 events += self._receive_frame(frame)
-        return events
+        return _translate(events)
+
+    def local_flow_control_window(self, stream_id: int) -> int:
+        """Return how many bytes may be sent on a stream. Raises: StreamClosedError, which h2 raises late."""
+        window = super().local_flow_control_window(stream_id)
+        if self.streams[stream_id].closed:
+            raise StreamClosedError(stream_id)
+        return window
 
     def reset_answered(self, stream_id: int, code: ErrorCodes) -> None:
         """Send RST_STREAM after the complete response to a malformed request (RFC 9113 8.1.1).
@@ -284,6 +318,28 @@ class Codec(H2Connection):
 
     def _was_reset_by_us(self, number: int) -> bool:
         return self._stream_closed_by(number) is StreamClosedBy.SEND_RST_STREAM
+
+
+def _translate(events: list[Event]) -> list[http2_events.Event]:
+    """Return h2's events as those of all codecs. The end of a stream is part of what it came with."""
+    found: list[http2_events.Event] = []
+    for event in events:
+        if isinstance(event, RequestReceived | TrailersReceived):
+            is_request = isinstance(event, RequestReceived)
+            kind = http2_events.REQUEST if is_request else http2_events.TRAILERS
+            found.append((kind, event.stream_id, event.headers, 0, event.stream_ended is not None))
+        elif isinstance(event, DataReceived):
+            size, ends = event.flow_controlled_length, event.stream_ended is not None
+            found.append((http2_events.CONTENT, event.stream_id, event.data, size, ends))
+        elif isinstance(event, StreamReset):
+            found.append((http2_events.RESET, event.stream_id, None, 0, False))
+        elif isinstance(event, WindowUpdated):
+            found.append((http2_events.WINDOW_OPENED, event.stream_id, None, 0, False))
+        elif isinstance(event, RemoteSettingsChanged):
+            found.append((http2_events.SETTINGS_CHANGED, 0, None, 0, False))
+        elif isinstance(event, ConnectionTerminated):
+            found.append((http2_events.TERMINATED, 0, None, 0, False))
+    return found
 
 
 def _close(stream: H2Stream) -> None:

@@ -14,12 +14,23 @@ Differences from Hypercorn 0.18.0, each with a test in tests/transport/test_http
 import logging
 from typing import Any
 
-import h2.events
 from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
 from fastpay import limits
 from fastpay._native.service import BODY_TIMEOUT, HANDLER_FAILED, Service, log_failure
+from fastpay.server.http2_events import (
+    CONTENT,
+    REQUEST,
+    RESET,
+    SETTINGS_CHANGED,
+    TERMINATED,
+    TRAILERS,
+    WINDOW_OPENED,
+    Event,
+    Headers,
+    Http2Codec,
+)
 from fastpay.server.http2_request import LENGTH_DIFFERENT, TRAILERS_REFUSED, RequestPolicy
 from fastpay.server.http2_stream import Stream
 from fastpay.server.http2_streams import ServedStreams
@@ -33,9 +44,14 @@ class GuardedH2(ServedStreams):
     """The state of one HTTP/2 connection: bytes in by `take_in`, bytes out by `take_out`."""
 
     def __init__(
-        self, service: Service, settings: Any, policy: RequestPolicy, client: tuple[str, int] | None
+        self,
+        service: Service,
+        settings: Any,
+        policy: RequestPolicy,
+        codec: Http2Codec,
+        client: tuple[str, int] | None,
     ) -> None:
-        super().__init__(service, settings, client)
+        super().__init__(service, settings, codec, client)
         self.policy = policy
         self.terminated = False
         self.last_stream = 0
@@ -62,7 +78,7 @@ class GuardedH2(ServedStreams):
             # A reset in the same packet: the handler is not needed.
             if not stream.lost:
                 self._run(stream)
-        if not self.connection.reader.in_block:
+        if not self.connection.in_block:
             self._block_due = 0.0
         elif not self._block_due:
             self._block_due = self.now + self.settings.head_timeout_ms / 1000
@@ -87,15 +103,11 @@ class GuardedH2(ServedStreams):
 
     def take_out(self) -> bytes:
         """Return the bytes to write."""
-        data: bytes = self.connection.data_to_send()
-        return data
+        return self.connection.data_to_send()
 
     def take_wasted(self) -> tuple[int, int]:
         """Return how many resets were provoked and frames dropped since the last call."""
-        codec = self.connection
-        wasted = codec.provoked, codec.dropped
-        codec.provoked = codec.dropped = 0
-        return wasted
+        return self.connection.take_wasted()
 
     def lose(self) -> None:
         """Tell all handlers that the connection is gone."""
@@ -153,42 +165,42 @@ class GuardedH2(ServedStreams):
 
     # Events of the codec.
 
-    def _dispatch(self, event: h2.events.Event) -> None:
-        if isinstance(event, h2.events.RequestReceived):
-            self._begin_request(event)
-        elif isinstance(event, h2.events.DataReceived):
-            self._take_data(event)
-        elif isinstance(event, h2.events.StreamEnded):
-            self._end_request(event)
-        elif isinstance(event, h2.events.TrailersReceived):
-            self._take_trailers(event)
-        elif isinstance(event, h2.events.StreamReset):
-            self._lingering.remove(event.stream_id)
-            stream = self.streams.pop(event.stream_id, None)
+    def _dispatch(self, event: Event) -> None:
+        kind, number, content, size, ends = event
+        if kind == REQUEST:
+            self._begin_request(number, content, ends)
+        elif kind == CONTENT:
+            self._take_data(number, content, size, ends)
+        elif kind == TRAILERS:
+            self._take_trailers(number, content, ends)
+        elif kind == RESET:
+            self._lingering.remove(number)
+            stream = self.streams.pop(number, None)
             if stream is not None:
                 stream.lose()
-        elif isinstance(event, h2.events.WindowUpdated) and event.stream_id:
-            stream = self.streams.get(event.stream_id)
+        elif kind == WINDOW_OPENED and number:
+            stream = self.streams.get(number)
             if stream is not None and stream.pending:
                 self.pump(stream)
-        elif isinstance(event, h2.events.WindowUpdated | h2.events.RemoteSettingsChanged):
+        elif kind in {WINDOW_OPENED, SETTINGS_CHANGED}:
             self.pump_all()
-        elif isinstance(event, h2.events.ConnectionTerminated):
+        elif kind == TERMINATED:
             self.terminated = True
+        if ends:
+            self._end_request(number)
 
-    def _begin_request(self, event: h2.events.RequestReceived) -> None:
-        number = event.stream_id
+    def _begin_request(self, number: int, fields: Headers, ends: bool) -> None:
         if self.terminated:
             self._reset(Stream(self, number, {"method": ""}), ErrorCodes.REFUSED_STREAM)
             return
         self.last_stream = max(self.last_stream, number)
         scope = self.service.template | {"http_version": "2", "client": self.client}
-        reading = self.policy.build_scope(event.headers, scope)
+        reading = self.policy.build_scope(fields, scope)
         stream = self.streams[number] = Stream(self, number, scope)
         stream.begun_ns = self.service.now_ns()
         stream.expects = reading.expects_continue
         stream.length = reading.length
-        stream.input_ended = event.stream_ended is not None
+        stream.input_ended = ends
         stream.body_due = self.now + self.settings.body_timeout_ms / 1000
         if reading.fault:
             self._refuse(stream, reading.fault)
@@ -197,51 +209,51 @@ class GuardedH2(ServedStreams):
             scope["state"] = self.service.state.copy()
         if self.service.forwarded is not None:
             self.service.forwarded(scope)
-        stream.head_bytes = sum(len(name) + len(value) for name, value in event.headers)
+        stream.head_bytes = sum(len(name) + len(value) for name, value in fields)
         self.hold(stream)
         if stream.expects and not stream.input_ended:
             self.body_wanted(stream, 0)
 
-    def _take_data(self, event: h2.events.DataReceived) -> None:
+    def _take_data(self, number: int, content: bytes, size: int, ends: bool) -> None:
         # The connection's window is always given back, so that one stream cannot starve another. A stream's
         # own window is given back only when its handler reads.
-        self._credit += event.flow_controlled_length
-        stream = self.streams.get(event.stream_id)
+        self._credit += size
+        stream = self.streams.get(number)
         if stream is None:
-            self._throw_away(event.stream_id, event.flow_controlled_length)
+            self._throw_away(number, size)
             return
-        stream.feed(event.data)
-        stream.input_ended = event.stream_ended is not None
+        stream.feed(content)
+        stream.input_ended = ends
         if stream.body_bytes > self.settings.body_bytes_max:
             self._refuse(stream, _BODY_TOO_LARGE)
             return
         if 0 <= stream.length < stream.body_bytes:
             self._refuse(stream, LENGTH_DIFFERENT)
             return
-        padding = event.flow_controlled_length - len(event.data)
+        padding = size - len(content)
         if padding and not stream.input_ended:
             self._open_window(stream, padding)
         self.hold(stream)
         if len(stream.body) >= limits.http2_ahead_bytes:
             self._schedule(stream)
 
-    def _take_trailers(self, event: h2.events.TrailersReceived) -> None:
-        stream = self.streams.get(event.stream_id)
+    def _take_trailers(self, number: int, fields: Headers, ends: bool) -> None:
+        stream = self.streams.get(number)
         if stream is None:
             return
-        fault = self.policy.check_trailers(event.headers)
-        if event.stream_ended is None:
+        fault = self.policy.check_trailers(fields)
+        if not ends:
             fault = fault or TRAILERS_REFUSED
         # Nothing may follow trailers, whether they have END_STREAM or not (RFC 9113 8.1).
         stream.input_ended = True
         if fault:
             self._refuse(stream, fault)
 
-    def _end_request(self, event: h2.events.StreamEnded) -> None:
-        stream = self.streams.get(event.stream_id)
+    def _end_request(self, number: int) -> None:
+        stream = self.streams.get(number)
         if stream is None:
-            if self._lingering.remove(event.stream_id):
-                self.connection.reset_answered(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            if self._lingering.remove(number):
+                self.connection.reset_answered(number, ErrorCodes.PROTOCOL_ERROR)
             return
         if stream.length not in {-1, stream.body_bytes}:
             # RFC 9113 8.1.1. The request may have no body at all, or end with trailers.

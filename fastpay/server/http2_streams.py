@@ -21,7 +21,7 @@ from hypercorn.typing import ConnectionState
 
 from fastpay import limits
 from fastpay._native.service import Service
-from fastpay.server.http2_codec import Codec
+from fastpay.server.http2_events import Http2Codec
 from fastpay.server.http2_linger import LingeringStreams
 from fastpay.server.http2_stream import Headers, Stream
 from fastpay.server.refusal import REFUSALS, list_headers, render_body
@@ -30,7 +30,9 @@ from fastpay.server.refusal import REFUSALS, list_headers, render_body
 class ServedStreams(H2Protocol):
     """The open streams, and the sending of responses on them."""
 
-    def __init__(self, service: Service, settings: Any, client: tuple[str, int] | None) -> None:
+    def __init__(
+        self, service: Service, settings: Any, codec: Http2Codec, client: tuple[str, int] | None
+    ) -> None:
         super().__init__(
             service.app,
             Config(),
@@ -45,7 +47,7 @@ class ServedStreams(H2Protocol):
         self.service = service
         self.settings = settings
         # Replaces Hypercorn's codec and streams.
-        self.connection: Codec = Codec(settings.header_bytes_max, settings.header_count_max)
+        self.connection: Http2Codec = codec  # type: ignore[assignment]
         self.streams: dict[int, Stream] = {}  # type: ignore[assignment]
         self._lingering = LingeringStreams(settings)
         self.writable = True
@@ -132,7 +134,7 @@ class ServedStreams(H2Protocol):
             return 0
         connection = self.connection
         try:
-            window: int = connection.local_flow_control_window(stream.number)
+            window = connection.local_flow_control_window(stream.number)
         except h2.exceptions.ProtocolError:
             # A reset in the same packet, as in `_does`.
             self.streams.pop(stream.number, None)

@@ -21,9 +21,10 @@ from fastpay._native.service import Service
 from fastpay._native.tls import Tls
 from fastpay.clock import SystemClock
 from fastpay.errors import ConfigurationError
-from fastpay.server import forwarded, http2, tls
+from fastpay.server import forwarded, http2, http2_engine, tls
 from fastpay.server.admission import Admission
 from fastpay.server.bytes_budget import BytesBudget
+from fastpay.server.http2_events import Http2Codec
 from fastpay.server.lifespan import Lifespan
 from fastpay.server.refusal import Refuser
 from fastpay.server.settings import ASGIApplication, ServerSettings
@@ -51,6 +52,7 @@ class Server:
         self._clock = SystemClock()
         self._lifespan = Lifespan(app)
         self._context: SSLContext | None = None
+        self._create_codec: Callable[[], Http2Codec] | None = None
         self._service: Service | None = None
         self.bytes_budget = BytesBudget(
             settings.inflight_bytes_max,
@@ -95,10 +97,14 @@ class Server:
     async def open(self) -> None:
         """Bind, and run the application's lifespan startup. Connections wait in the kernel until `accept`.
 
-        Raises: ConfigurationError if the address is not available, the certificate is unusable, or the
-        application cannot start.
+        Raises: ConfigurationError if the address is not available, the certificate or the named engine of
+        HTTP/2 is unusable, or the application cannot start.
         """
         settings = self._settings
+        if settings.http2:
+            self._create_codec = http2_engine.create_codecs(
+                http2_engine.choose(settings.http2_engine), settings
+            )
         if settings.tls_cert is not None:
             self._context = tls.create_context(settings.tls_cert, settings.tls_key, http2=settings.http2)
         self._forwarded = forwarded.create_reader(settings.trusted_proxies)
@@ -221,7 +227,9 @@ class Server:
             replace(settings, connections_max=connections_max),
             clock=self._clock,
             refuse=refuser,
-            switch_to_http2=http2.create_factory(settings, refuser.request_id) if settings.http2 else None,
+            switch_to_http2=None
+            if self._create_codec is None
+            else http2.create_factory(settings, self._create_codec, refuser.request_id),
             server=self._server_address(listener),
             scheme="https" if self._context is not None else "http",
             is_exempt=admission.is_exempt,

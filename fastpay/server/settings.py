@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from fastpay import limits
+from fastpay.config import Http2Engine
 
 ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -33,6 +34,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     root_path: str = ""
     trusted_proxies: tuple[str, ...] = ()
     http2: bool = True
+    http2_engine: Http2Engine | None = None
     single_headers: tuple[str, ...] = (
         "Content-Type",
         "Authorization",

@@ -25,6 +25,8 @@ from tests.support.http_server import (
     serving,
 )
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":

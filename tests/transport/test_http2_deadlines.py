@@ -9,6 +9,8 @@ from tests.support.h2_client import frame
 from tests.support.h2_raw import CALM, CANCEL, DATA, HEADERS, RawClient, connected, padded, request
 from tests.support.http_server import Receive, Scope, Send, read_body, respond, run, serving
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 QUICK = {"tick_ms": 10, "body_timeout_ms": 150, "linger_timeout_ms": 100}
 
 

@@ -5,6 +5,8 @@ import pytest
 from tests.support.h2_client import Client, fields, frame
 from tests.support.http_server import answering, run, serving
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def send_rest(client: Client, stream: int, count: int) -> None:
     """Send so much of a body as the windows allow, until it is sent or the stream is reset."""

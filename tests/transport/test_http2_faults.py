@@ -33,6 +33,8 @@ from tests.support.http_server import (
     serving,
 )
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 class Till:
     """An application that answers when it is told to, and counts whom it served."""

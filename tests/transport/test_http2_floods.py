@@ -2,16 +2,23 @@
 
 import asyncio
 import struct
+import tracemalloc
 from collections.abc import Callable
 
+import hpack
 import pytest
 
 from fastpay import limits
+from fastpay.config import Http2Engine
 from fastpay.server.http2_codec import Codec
+from fastpay.server.http2_engine import create_codecs
 from fastpay.server.http2_frames import PREFACE
+from fastpay.server.settings import ServerSettings
 from tests.support.h2_client import CALM, Client, fields, frame
 from tests.support.h2_raw import connected, padded, request
 from tests.support.http_server import Receive, Scope, Send, answering, respond, run, serving
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
 COUNT = 1500
@@ -267,6 +274,70 @@ def test_cookie_crumbs_are_bounded_in_number() -> None:
             assert client.goaways[-1][1] == CALM
 
     run(main())
+
+
+def crumb_bomb(count: int) -> bytes:
+    """Return a field block whose cookie is one entry of the table, as often as is said: a byte a crumb."""
+    return b"\x82\x84\x86\x41\x01a" + b"\x60\x80" + b"\xbe" * (count - 1)
+
+
+def test_a_bomb_of_empty_cookie_crumbs_ends_its_connection_and_joins_nothing() -> None:
+    """CVE-2026-49975: a crumb is one byte on the wire, and a field and two joined bytes here.
+
+    They are counted as fields before anything is joined, with what an entry costs.
+    """
+
+    async def main() -> None:
+        async with serving(answering()) as server:
+            for crumbs in (130, 1_000, 16_000):
+                async with connected(server) as hostile:
+                    held = hostile.request(request())
+                    await hostile.until(held)
+                    hostile.send(frame(HEADERS, 5, hostile.next_stream, crumb_bomb(crumbs)))
+                    await hostile.until_closed()
+                    assert hostile.goaways[-1][1] == CALM
+            assert server.request_count == 3
+            # Again and again within the bounds: each is refused for itself, before its crumbs are joined.
+            async with connected(server) as client:
+                for _ in range(50):
+                    client.send(frame(HEADERS, 5, client.next_stream, crumb_bomb(80)))
+                    await client.until(client.next_stream)
+                    assert client.statuses[client.next_stream] == [431]
+                    client.next_stream += 2
+            assert server.request_count == 3
+
+    run(main())
+
+
+def test_a_bomb_of_crumbs_is_not_kept(each_engine: Http2Engine) -> None:
+    """A block of 16,000 crumbs makes no list of 16,000 fields."""
+    codec = create_codecs(each_engine, ServerSettings())()
+    codec.initiate_connection()
+    codec.read(PREFACE)
+    tracemalloc.start()
+    try:
+        events, fault = codec.read(frame(HEADERS, 5, 1, crumb_bomb(16_000)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert events == []
+    assert fault == CALM
+    assert peak < 400_000
+
+
+def test_the_table_of_responses_is_bounded_as_a_client_sees_it(each_engine: Http2Engine) -> None:
+    codec = create_codecs(each_engine, ServerSettings())()
+    codec.initiate_connection()
+    codec.read(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", 1, 1 << 30)))
+    codec.data_to_send()
+    client = hpack.Decoder()
+    client.max_allowed_table_size = 1 << 30
+    for stream in range(1, 2_001, 2):
+        codec.read(frame(HEADERS, 5, stream, b"\x82\x84\x86\x41\x01a"))
+        codec.send_headers(stream, [(b":status", b"200"), (b"request-id", b"req_%d" % stream)], True)
+        client.decode(codec.data_to_send()[9:])
+    assert client.header_table_size == limits.http2_table_bytes_max
+    assert len(client.header_table.dynamic_entries) < 100
 
 
 def test_a_table_of_answers_stays_small_whatever_the_client_allows() -> None:

@@ -32,6 +32,8 @@ from tests.support.h2_raw import (
 from tests.support.h2_sorts import CONNECTION_ERRORS, MALFORMED, MALFORMED_LATER, STREAM_ERRORS
 from tests.support.http_server import Receive, Scope, Send, read_body, respond, run, serving
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "2"))
 HELD = 8
 

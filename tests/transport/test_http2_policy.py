@@ -6,6 +6,8 @@ from tests.support.h2_client import Client, fields
 from tests.support.http1_cases import REFUSED
 from tests.support.http_server import Receive, Scope, Send, answering, read_body, respond, run, serving
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 POST = fields("POST")
 
 CASES: list[tuple[int, list[tuple[str, str]]]] = [
