@@ -1,7 +1,5 @@
 """One browser for all tests, and a shop on another origin."""
 
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.browser import PATIENCE_SECONDS, Browser, found, running_browser
+from tests.support.browser import Browser, found, running_browser
+from tests.support.packages import npm_modules
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -35,15 +34,10 @@ def browser(scratch: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def axe(scratch: Path) -> str:
+def axe() -> str:
     """The script of axe-core, which finds what people with disabilities cannot use."""
-    npm, place = found("npm", "npm"), scratch / "axe"
-    shutil.copytree(Path(__file__).parent / "axe", place)
-    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    ran = subprocess.run(command, cwd=place, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
-    if ran.returncode != 0:
-        pytest.skip("the npm package axe-core could not be installed")
-    return (place / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    modules = npm_modules(found("npm", "npm"), "axe", Path(__file__).parent / "axe")
+    return (modules / "axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

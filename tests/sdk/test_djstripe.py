@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import open_client
-from tests.support.packages import install
+from tests.support.packages import installed
 from tests.support.servers import RunningServer
 from tests.support.shop import Shop
 from tests.support.tenants import make_tenant
@@ -39,11 +39,10 @@ NOT_SERVED: dict[str, str] = {}
 
 @pytest.fixture(scope="module")
 def shop_and_copies(
-    server: RunningServer, tmp_path_factory: pytest.TempPathFactory
+    server: RunningServer,
 ) -> Iterator[tuple[dict[str, list[str]], dict[str, Any]]]:
     """What a shop has, by model, and what dj-stripe has of it after a sync of each."""
-    place = tmp_path_factory.mktemp("djstripe")
-    install(place, *PACKAGES)
+    place = installed("djstripe", *PACKAGES)
     key = make_tenant(server.database_url).secret
     with open_client(server.url, key) as http:
         shop = Shop(http)

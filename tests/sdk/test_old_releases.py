@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.packages import install
+from tests.support.packages import installed
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
@@ -17,13 +17,11 @@ PATIENCE_SECONDS = 120
 
 
 @pytest.mark.parametrize("release", ["5.0.0", "8.11.0", "11.6.0", "12.0.1"])
-def test_an_older_release_drives_the_main_flows(
-    server: RunningServer, tenant: Tenant, tmp_path: Path, release: str
-) -> None:
-    install(tmp_path, f"stripe=={release}")
+def test_an_older_release_drives_the_main_flows(server: RunningServer, tenant: Tenant, release: str) -> None:
+    place = installed(f"stripe-{release}", f"stripe=={release}")
     ran = subprocess.run(
         [sys.executable, PROGRAM, server.url, tenant.secret],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": str(place)},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,

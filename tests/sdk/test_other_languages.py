@@ -1,7 +1,6 @@
 """The official clients in other languages drive the server too: one short life of payments each."""
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import found
+from tests.support.builds import built
 from tests.support.servers import RunningServer
 from tests.support.tenants import Tenant
 
@@ -42,49 +42,55 @@ def install(package: str, command: Sequence[str], place: Path) -> None:
         pytest.skip(f"{package} could not be installed: {said[-1][:200] if said else 'no word of why'}")
 
 
-def prepare_go(place: Path) -> list[str]:
+def built_there(command: Sequence[str], place: Path) -> None:
+    ran = run(command, place)
+    assert ran.returncode == 0, ran.stderr
+
+
+def prepare_go(place: Path) -> None:
     go = found("go", "golang-go")
     install("the Go module github.com/stripe/stripe-go/v85", [go, "mod", "download"], place)
-    built = run([go, "build", "-o", "life", "."], place)
-    assert built.returncode == 0, built.stderr
-    return [str(place / "life")]
+    built_there([go, "build", "-o", "life", "."], place)
 
 
-def prepare_java(place: Path) -> list[str]:
-    java, maven = found("java", "default-jdk-headless"), found("mvn", "maven")
+def prepare_java(place: Path) -> None:
+    javac, maven = found("javac", "default-jdk-headless"), found("mvn", "maven")
     fetch = [maven, "--quiet", "--batch-mode", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
     install("the Maven artifact com.stripe:stripe-java", fetch, place)
-    return [java, "-cp", "jars/*", "Life.java"]
+    built_there([javac, "-cp", "jars/*", "Life.java"], place)
 
 
-def prepare_php(place: Path) -> list[str]:
-    php, composer = found("php", "php-cli"), found("composer", "composer")
+def prepare_php(place: Path) -> None:
+    found("php", "php-cli")
+    composer = found("composer", "composer")
     install("the Composer package stripe/stripe-php", [composer, "install", "--no-interaction"], place)
-    return [php, "life.php", "vendor/autoload.php"]
 
 
-def prepare_ruby(place: Path) -> list[str]:
-    ruby, gem = found("ruby", "ruby"), found("gem", "ruby")
-    install(
-        "the Ruby gem stripe", [gem, "install", "--install-dir", "gems", "--no-document", "stripe"], place
-    )
-    return ["env", f"GEM_PATH={place / 'gems'}", ruby, "life.rb"]
+def prepare_ruby(place: Path) -> None:
+    found("ruby", "ruby")
+    command = [found("gem", "ruby"), "install", "--install-dir", "gems", "--no-document", "stripe"]
+    install("the Ruby gem stripe", command, place)
 
 
 @pytest.mark.parametrize(
-    ("language", "prepare"),
-    [("go", prepare_go), ("java", prepare_java), ("php", prepare_php), ("ruby", prepare_ruby)],
+    ("language", "prepare", "command"),
+    [
+        ("go", prepare_go, ["{place}/life"]),
+        ("java", prepare_java, ["java", "-cp", "jars/*:.", "Life"]),
+        ("php", prepare_php, ["php", "life.php", "vendor/autoload.php"]),
+        ("ruby", prepare_ruby, ["env", "GEM_PATH={place}/gems", "ruby", "life.rb"]),
+    ],
+    ids=["go", "java", "php", "ruby"],
 )
 def test_a_short_life_of_payments(
     server: RunningServer,
     tenant: Tenant,
-    tmp_path: Path,
     language: str,
-    prepare: Callable[[Path], list[str]],
+    prepare: Callable[[Path], None],
+    command: list[str],
 ) -> None:
-    place = tmp_path / language
-    shutil.copytree(PROGRAMS / language, place)
-    ran = run([*prepare(place), server.url, tenant.secret], place)
+    place = built(language, PROGRAMS / language, prepare)
+    ran = run([*(word.format(place=place) for word in command), server.url, tenant.secret], place)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     # What an error does not have is null to one client and empty to another.
