@@ -86,7 +86,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 # Last, instances and PostgreSQL are killed, frozen and disconnected for MINUTES, and a receiver of webhooks misbehaves,
 # while clients record every response, and again for MINUTES behind a PgBouncer that is killed and frozen too.
 soak: $(VENV)/.test $(VENV)/.native packages
-	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/engine/read/test_reader_model.py
+	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/api/test_fingerprints.py tests/unit/native/test_rendering.py tests/unit/engine/read/test_reader_model.py
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)

@@ -54,7 +54,7 @@ async def flood(url: str, answers: list[Answer]) -> AsyncIterator[None]:
     async def work() -> None:
         while not is_over:
             # Enough on each connection that new ones do not come faster than an address may open them.
-            answers.extend(await send(url, unknown(6_000), connections=300))
+            answers.extend(await send(url, unknown(2_000), connections=100))
 
     task = asyncio.create_task(work())
     try:
@@ -97,7 +97,7 @@ async def test_a_flood_of_unknown_keys_is_limited_and_refuses_no_known_one(
     answers: list[Answer] = []
     async with flood(running.url, answers):
         assert statuses(await send(running.url, payments(tenant.secret, 400), connections=8)) == {200: 400}
-        await until(lambda: len(answers) >= 4_000)
+        await until(lambda: len(answers) >= 2_000)
     # On a busy machine a look-up may take longer than a client is to wait for it.
     assert {401, 429} <= set(statuses(answers)) <= {401, 429, 503}
     refused = next(answer for answer in answers if answer.status == 429)

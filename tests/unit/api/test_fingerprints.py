@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
 from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
+from tests.support.seeds import size
 from tests.unit.api.fakes import Api
 
 FORM = "application/x-www-form-urlencoded"
@@ -166,7 +167,7 @@ def any_tree(params_type: Any, known: dict[str, str]) -> st.SearchStrategy[dict[
 
 
 @pytest.mark.parametrize(("path", "params_type"), WRITES)
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=size(12, soak=400), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_form_and_json_are_the_same_request_on_every_route(
     api: Api,

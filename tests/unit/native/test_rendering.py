@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastpay import limits
@@ -17,6 +17,7 @@ from fastpay.domain import kinds
 from fastpay.domain.objects import Customer, PaymentIntent, PaymentMethod, StoredObject
 from tests.reference import rendering as oracle
 from tests.support import samples
+from tests.support.seeds import size
 from tests.support.states import STATES
 from tests.unit.native.stored import STORED, structs
 
@@ -42,6 +43,7 @@ def test_any_object_gives_the_bytes_of_the_oracle(stored: StoredObject, livemode
 
 
 @pytest.mark.parametrize("resource", SHAPED, ids=lambda resource: resource.kind.prefix)
+@settings(max_examples=size(30, soak=1_000))
 @given(st.data())
 def test_every_resource_is_rendered_as_its_shape_says(resource: Resource, data: st.DataObject) -> None:
     stored = data.draw(structs(resource.struct))

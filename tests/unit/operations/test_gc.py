@@ -41,5 +41,4 @@ def test_a_server_that_has_started_looks_less_often_and_not_at_its_start() -> No
         assert gc.get_freeze_count() > 0
         assert gc.get_threshold() == (limits.young_objects_max, *before[1:])
     finally:
-        gc.unfreeze()
         gc.set_threshold(*before)

@@ -14,6 +14,13 @@ ENTRIES = 400
 MOST = {"plain": 1.7, "rendered": 1.35, "encoded": 1.35}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_other_tests_left_is_not_collected() -> None:
+    """Objects of thousands of tests take longer to look at than the entries."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.mark.parametrize("stage", cache_memory.STAGES)
 @pytest.mark.parametrize("stored", cache_memory.objects().values(), ids=cache_memory.objects().keys())
 def test_entries_take_no_more_than_is_believed_and_not_much_less(stored: StoredObject, stage: str) -> None:
