@@ -4,10 +4,12 @@ import re
 import zipfile
 from pathlib import Path
 
-from release.sources import packaged
+from release.sources import DOCUMENTS, packaged
 
 # The oldest distribution that is promised: RHEL 8, Debian 10 and all that is newer.
 GLIBC_MAX = (2, 28)
+# Where the wheel has the documents.
+_DOCUMENTS = r"^fastpay-[^/]+\.data/data/share/doc/fastpay/"
 # What only a build needs.
 _SOURCES = (".pyx", ".pxd", ".c", ".h")
 # All of them are in a wheel, or none: they are built only where the header of libnghttp2 is.
@@ -25,11 +27,11 @@ def find_faults(wheel: Path, *, is_released: bool = True) -> list[str]:
         names = [name for name in archive.namelist() if not name.endswith("/")]
     number = wheel.name.split("-")[2].removeprefix("cp")
     inside = {
-        re.sub(rf"\.cpython-{number}-[\w-]+\.so$", ".pyx", name)
+        re.sub(rf"\.cpython-{number}-[\w-]+\.so$", ".pyx", re.sub(_DOCUMENTS, "", name))
         for name in names
         if ".dist-info/" not in name and not name.endswith(_SOURCES)
     }
-    expected = {str(path) for path in packaged()}
+    expected = {*DOCUMENTS, *(str(path) for path in packaged())}
     if not inside & _WITH_LIBNGHTTP2:
         expected -= _WITH_LIBNGHTTP2
     faults = [f"{name} is missing" for name in sorted(expected - inside)]

@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "release" / "client"
 
+# Installed as share/doc/fastpay.
+DOCUMENTS = ("CHANGELOG.md", "SECURITY.md")
 # Beside the package itself.
-_PROJECT = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+_PROJECT = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *DOCUMENTS)
 # A checkout in use has these in the package: compiled code, and what Cython writes beside its sources.
 _MADE = ("*.so", "*.c", "_native/*.html", "__pycache__", "__pycache__/*")
 # Needed to build, and by nobody who has the compiled module.

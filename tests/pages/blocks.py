@@ -10,7 +10,14 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "docs/**/*.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+    "docs/**/*.md",
+)
 # Where the pages' examples expect the server.
 ADDRESS = "http://127.0.0.1:8000"
 PATIENCE_SECONDS = 60

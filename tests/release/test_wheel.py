@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from release import building, contents, installing
+from release.pythons import VERSIONS
 from release.sources import ROOT
 from tests.reference import signature as oracle
 from tests.support.servers import end_server, start_server
@@ -49,6 +50,20 @@ def test_the_wheel_holds_the_package_and_no_sources(wheel: Path) -> None:
     assert "fastpay/py.typed" in names
     assert "fastpay/_native/form.pyi" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_says_its_version_and_brings_the_changelog_and_the_security_policy(wheel: Path) -> None:
+    number = PROJECT["version"]
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"fastpay-{number}.dist-info/METADATA").decode()
+        documents = f"fastpay-{number}.data/data/share/doc/fastpay"
+        for name in ("CHANGELOG.md", "SECURITY.md"):
+            assert archive.read(f"{documents}/{name}") == (ROOT / name).read_bytes()
+    head = metadata.partition("\n\n")[0].splitlines()
+    assert f"Version: {number}" in head
+    assert [line for line in head if "Programming Language :: Python ::" in line] == [
+        f"Classifier: Programming Language :: Python :: {python}" for python in VERSIONS
+    ]
 
 
 def test_a_wheel_that_lacks_a_file_or_has_a_source_is_found(wheel: Path, tmp_path: Path) -> None:
