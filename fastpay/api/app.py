@@ -52,6 +52,7 @@ from fastpay.api.resources import (
     webhook_endpoints,
 )
 from fastpay.api.routes import Endpoint, Route
+from fastpay.api.routing import RoutedPath
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import traces
@@ -122,14 +123,31 @@ class Application:
         if services.request_notes is not None:
             self._shortcut.log(services.request_notes.answered, services.request_notes.drawn_below)
         paths = {
-            path: ServedPath(services, path, by_method, shortcut=self._shortcut)
+            # In front of a legacy API it is told of no keys: each request has to be sent to its side.
+            path: ServedPath(
+                services, path, by_method, shortcut=self._shortcut if services.front is None else None
+            )
             for path, by_method in by_path.items()
         }
-        routes = [(method, path, paths[path]) for method, path in _NUMBERED]
+        answering: Mapping[str, ServedPath | RoutedPath] = paths
+        self._pass_through: PassThrough | None = None
+        if services.front is not None:
+            self._pass_through = PassThrough(services, services.front.legacy)
+            answering = {
+                path: RoutedPath(
+                    services,
+                    path,
+                    served,
+                    routes=services.front.routes,
+                    pass_through=self._pass_through,
+                    body_factor=max(endpoint.policy.body_factor for endpoint in by_path[path].values()),
+                )
+                for path, served in paths.items()
+            }
+        routes = [(method, path, answering[path]) for method, path in _NUMBERED]
         self._table = Table(routes)
         self._starlette = _create_starlette(services, paths)
         self._preflight = Preflight(services.cors, services.identifiers)
-        self._pass_through = None if services.legacy is None else PassThrough(services, services.legacy)
         self._feeds = services.feeds
         self.readiness = services.readiness
         self.services = services
@@ -152,7 +170,7 @@ class Application:
         """Return an awaitable that answers through the pipeline."""
         if scope["type"] == "http":
             # Type checkers do not know that a scope is a dict: Starlette's is any mapping.
-            served: ServedPath | None = self._table.route(cast("dict[str, Any]", scope))
+            served: ServedPath | RoutedPath | None = self._table.route(cast("dict[str, Any]", scope))
             if served is not None:
                 return served(scope, receive, send)
             if self._pass_through is not None and not self._is_own(scope):

@@ -24,7 +24,7 @@ from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
-from fastpay.engine.rollout.ports import Legacy
+from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
 from fastpay.observability.traces import Trace
@@ -60,8 +60,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     header_seal: HeaderSeal | None = None
     # None if requests are not logged.
     request_notes: RequestNotes | None = None
-    # None if there is no older API to pass requests to.
-    legacy: Legacy | None = None
+    # None if this server stands in front of no other API.
+    front: Front | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)

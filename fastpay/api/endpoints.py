@@ -71,7 +71,7 @@ class _Path:
         if tracer is not None:
             begun_ns = tracer.now_ns()
         try:
-            headers = _headers(scope)
+            headers = read_headers(scope)
             if tracer is not None:
                 trace = tracer.begin(headers, begun_ns)
             reply = await self._reply(scope, receive, headers, request_id, trace)
@@ -283,7 +283,7 @@ def _noted(note: Note | None, error: Exception, request_id: str) -> str | None:
     return None if note is None else note.failed(error, request_id)
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def read_headers(scope: Scope) -> dict[str, str]:
     """Return the headers of a request by name, in lower case.
 
     Raises: InvalidRequest for a repeated header of which two readers may use different values.

@@ -51,7 +51,7 @@ class PassThrough:
         except ClientLeft:
             return
         except FastpayError as error:
-            status = await self._refuse(scope, send, error, request_id)
+            status = await self.refuse(scope, send, error, request_id)
         except _BrokeOff as error:
             # Only the end of the connection tells the client that this is not all. The transport logs nothing
             # of a handler that ends like this, and the cause is logged where it was found.
@@ -71,8 +71,11 @@ class PassThrough:
                 headers=headers,
             )
 
-    async def _refuse(self, scope: Scope, send: Send, error: FastpayError, request_id: str) -> int:
+    async def refuse(
+        self, scope: Scope, send: Send, error: FastpayError, request_id: str | None = None
+    ) -> int:
         """Answer with an error in the dialect; return its status."""
+        request_id = request_id or self._services.identifiers.request_id()
         headers = dict(decode_headers(scope["headers"]) or {})
         reply = failure(error, headers, public_url=self._services.settings.public_url)
         echoes = self._services.cors.headers(headers["origin"]) if "origin" in headers else []

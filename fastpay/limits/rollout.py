@@ -13,4 +13,8 @@ legacy_head_line_bytes_max = 16_384
 legacy_head_fields_max = 128
 legacy_informational_max = 8
 
+# How often an instance asks for the states of the routes: a change takes effect within a second.
+rollout_poll_ms = 500
+rollout_purge_rows_max = 10_000
+
 assert legacy_connect_ms < legacy_timeout_ms

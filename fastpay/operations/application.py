@@ -29,7 +29,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.relay.relay import Relay
-from fastpay.engine.rollout.ports import Legacy
+from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
@@ -43,7 +43,7 @@ from fastpay.operations.parts import Part
 from fastpay.operations.processors import open_processors
 from fastpay.operations.relay import open_relay
 from fastpay.operations.request_log import open_request_log
-from fastpay.operations.rollout import open_legacy
+from fastpay.operations.rollout import open_legacy, open_routes
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
@@ -122,7 +122,7 @@ async def open_application(
             readiness=outages.readiness,
             resources=RESOURCES,
             challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
-            legacy=_keep_legacy(stack, settings, outages, counters, deadline),
+            front=await _keep_front(stack, settings, (outages, counters), deadline, pool, clock),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
             card_texts=card_texts,
@@ -171,15 +171,27 @@ def _keep_members(
     return homes
 
 
-def _keep_legacy(
-    stack: AsyncExitStack, settings: Settings, outages: Outages, counters: Counters, deadline: Deadline
-) -> Legacy | None:
-    """Return what passes requests to the legacy API, if there is one; the stack closes it."""
+async def _keep_front(
+    stack: AsyncExitStack,
+    settings: Settings,
+    told: tuple[Outages, Counters],
+    deadline: Deadline,
+    pool: ReaderPool,
+    clock: Clock,
+) -> Front | None:
+    """Return what stands in front of the legacy API, if there is one; the stack closes it.
+
+    `told` get to know whether the legacy API can be reached, and what counts.
+    """
+    outages, counters = told
     legacy = open_legacy(settings, outages.legacy)
-    if legacy is not None:
-        counters.add(legacy)
-        stack.push_async_callback(_close_in_time, legacy.close, deadline)
-    return legacy
+    if legacy is None:
+        return None
+    counters.add(legacy)
+    stack.push_async_callback(_close_in_time, legacy.close, deadline)
+    routes = await open_routes(settings, pool, clock=clock, is_away=outages.database.is_away)
+    _keep_running(stack, deadline, routes)
+    return Front(legacy, routes)
 
 
 def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers: Hearers) -> Relay:

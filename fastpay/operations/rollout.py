@@ -1,9 +1,17 @@
-"""Puts together what an instance needs to stand in front of an older API."""
+"""Puts together what an instance needs to stand in front of an older API, and what operators see of it."""
 
+import difflib
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.engine.dependencies import Dependency
+from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
+from fastpay.engine.rollout.routes import EVERY, Routes
+from fastpay.errors import ConfigurationError
+from fastpay.store.pool import ReaderPool
+from fastpay.store.rollout import PostgresRollout, RouteChange
 
 if TYPE_CHECKING:
     from fastpay.outbound.legacy.client import LegacyClient
@@ -23,3 +31,70 @@ def open_legacy(settings: Settings, dependency: Dependency) -> "LegacyClient | N
         connections_max=settings.legacy_connections_max,
         idle_ms=settings.legacy_idle_ms,
     )
+
+
+async def open_routes(
+    settings: Settings, pool: ReaderPool, *, clock: Clock, is_away: Callable[[], bool]
+) -> Routes:
+    """Return the states of the routes, which are known from the beginning. Raises: DatabaseUnavailable."""
+    store = PostgresRollout(pool)
+    hours = settings.idempotency_retention_hours
+    routes = Routes(store, clock=clock, retention_hours=hours, is_away=is_away)
+    await routes.read()
+    return routes
+
+
+def read_route(text: str) -> str:
+    """Return a route as it is stored. Raises: ConfigurationError for one that is not served here."""
+    known = route_names()
+    if text not in (EVERY, *known):
+        close = difflib.get_close_matches(text, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigurationError(f"no route {text!r} is served here{hint}")
+    return text
+
+
+def read_state(text: str) -> RouteState:
+    """Return a state as it is written on the command line. Raises: ConfigurationError."""
+    if text == "legacy":
+        return ALL_LEGACY
+    if text == "fastpay":
+        return RouteState("fastpay")
+    name, _, percent = text.partition("=")
+    if name == "split" and percent.isascii() and percent.isdigit() and int(percent) <= 100:
+        return RouteState("split", int(percent))
+    raise ConfigurationError(f"{text!r} is not legacy, split=N with a percentage from 0 to 100, or fastpay")
+
+
+def route_names() -> list[str]:
+    """Return the routes that can be set, in the order of the API's description."""
+    from fastpay.api.app import ROUTES  # noqa: PLC0415 - only the command line asks
+
+    return [f"{route.method} {route.path}" for route in ROUTES]
+
+
+def status_lines(settings: Settings, changes: Sequence[RouteChange]) -> Iterator[str]:
+    """Yield the state of each route, and why it is not what was set."""
+    if settings.legacy_url is None:
+        yield "legacy_url is not set: fastpay answers every route"
+    by_route = {change.route: change for change in changes}
+    for name in route_names():
+        change = by_route.get(name) or by_route.get(EVERY)
+        state = ALL_LEGACY if change is None else change.state
+        told = f"{name}  {written(state)}"
+        if change is not None:
+            told += f"  since {change.changed_at:%Y-%m-%d %H:%M:%S}Z by {change.changed_by}"
+        if state.state == "split" and not name.startswith("POST "):
+            told += "  (what names no object stays with legacy: lists and balances are not merged)"
+        yield told
+
+
+def describe(change: RouteChange) -> str:
+    """Return a change as a line."""
+    state = written(change.state)
+    return f"{change.changed_at:%Y-%m-%d %H:%M:%S}Z  {change.route}  {state}  {change.changed_by}"
+
+
+def written(state: RouteState) -> str:
+    """Return a state as it is written on the command line."""
+    return f"split={state.percent}" if state.state == "split" else state.state

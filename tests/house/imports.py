@@ -42,6 +42,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.relay.lease_ports",
             "engine.relay.ports",
             "engine.request_log_ports",
+            "engine.rollout.choice",
             "server.addresses",
         }
     ),

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.rollout.states import set_all
 from tests.support.api import open_client
 from tests.support.doors import H2C, HTTP1, Door
 from tests.support.legacy import RawLegacy, running_legacy
@@ -30,7 +31,11 @@ def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
         "FASTPAY_LEGACY_IDLE_MS": "60000",
         "FASTPAY_REDIS_COPIES": "false",
     }
-    with running_server("front", cluster, environment=environment) as running:
+    with (
+        running_server("front", cluster, environment=environment) as running,
+        open_client(running.url) as own,
+    ):
+        set_all("fastpay", own, server=running)
         yield running
 
 
@@ -49,5 +54,6 @@ def client(front: RunningServer, door: Door) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(autouse=True)
-def _no_answers_of_others(legacy: RawLegacy) -> None:
+def _nothing_of_others(legacy: RawLegacy) -> None:
     legacy.answers.clear()
+    legacy.heard.clear()

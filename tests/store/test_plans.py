@@ -101,6 +101,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     # Behind the endpoints that the write of payments changes: an undone change leaves dead entries.
     "list_enabled_endpoints": (TENANT, False, digits_of("webhook_endpoint", 2 * WANTED), LISTED),
     "load_endpoints": (*_OTHERS, [digits_of("webhook_endpoint", number) for number in _NUMBERS]),
+    "rollout_bind": (*_SCOPE, digest(7), "legacy"),
     "load_processors": (digits_of("tenant", 7), False),
     "load_processor_scopes": ("stripe", LISTED),
     "list_due_funds": (TENANT, True, WANTED),
@@ -197,7 +198,18 @@ ELSEWHERE = {
             "key_lock",
             "key_require_signatures",
         ),
-        *("key_revoke", "member_", "processor_", "reseal_", "sealed_survey", "signing_secret_", "tenant_"),
+        *(
+            "key_revoke",
+            "member_",
+            "processor_",
+            "reseal_",
+            "rollout_history",
+            "rollout_routes",
+            "rollout_set",
+            "sealed_survey",
+            "signing_secret_",
+            "tenant_",
+        ),
         # A few rows for each endpoint.
         *(
             "relay_beat",
@@ -223,6 +235,7 @@ ELSEWHERE = {
         *("read_incarnation", "read_seal_key"),
     ),
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
+    "forgets old keys, found by the ages of blocks": ("rollout_purge",),
 }
 # A plan that is made for the values believes the statistics. For these they have to be true.
 LISTS = ("console_balances", "list_", "relay_pending")

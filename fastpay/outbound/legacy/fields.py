@@ -25,6 +25,8 @@ _REPLACED = frozenset(
         *(b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"request-id"),
     )
 )
+# What an answer says of this server.
+_OWN = frozenset((b"fastpay-served-by", b"fastpay-request-id"))
 _TRACE = frozenset((b"traceparent", b"tracestate"))
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
@@ -64,7 +66,7 @@ def for_client(
     status: int, fields: Fields, request_id: str, *, is_chunked: bool
 ) -> list[tuple[bytes, bytes]]:
     """Return the fields of an answer. Raises: FieldsMalformedError."""
-    dropped = _connection_fields(fields) | _HOP_BY_HOP
+    dropped = _connection_fields(fields) | _HOP_BY_HOP | _OWN
     if is_chunked or status == 204:
         dropped |= {b"content-length"}
     kept: list[tuple[bytes, bytes]] = []
@@ -78,7 +80,11 @@ def for_client(
         has_request_id = has_request_id or lower == b"request-id"
         kept.append((lower, value))
     own = request_id.encode()
-    kept += [(b"via", b"1.1 " + PSEUDONYM), (b"fastpay-request-id", own)]
+    kept += [
+        (b"via", b"1.1 " + PSEUDONYM),
+        (b"fastpay-served-by", b"legacy"),
+        (b"fastpay-request-id", own),
+    ]
     if not has_request_id:
         kept.append((b"request-id", own))
     return kept

@@ -1,0 +1,66 @@
+"""Which objects a request names, in its query or its body, before anybody reads it in full."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain.cards import MAGIC_PAYMENT_METHODS, MAGIC_TOKENS
+from fastpay.domain.kinds import ACCOUNT, KINDS
+
+_IDENTIFIER = re.compile(r"([a-z]{2,8})_[0-9A-Za-z]{8,}", re.ASCII)
+# Both sides have these.
+_OF_BOTH = MAGIC_TOKENS.keys() | MAGIC_PAYMENT_METHODS.keys()
+# Texts of the client's own, in which identifiers are no references. Of a tenant's account there is one.
+_TEXTS = frozenset(("metadata", "description", "statement_descriptor", "client_secret"))
+_PREFIXES = KINDS.keys() - {ACCOUNT.prefix}
+
+
+def is_reference(value: str) -> bool:
+    """Tell whether a text names an object that lives on one side."""
+    found = _IDENTIFIER.fullmatch(value)
+    return found is not None and found[1] in _PREFIXES and value not in _OF_BOTH
+
+
+def named_in(query: bytes, body: bytes, content_type: str) -> list[str]:
+    """Return the identifiers that parameters name. Whoever answers refuses what cannot be read."""
+    pairs = [*_form(query)]
+    if body:
+        pairs += _json(body) if "json" in content_type.lower() else _form(body)
+    return [value for name, value in pairs if name.partition("[")[0] not in _TEXTS and is_reference(value)]
+
+
+def email_in(body: bytes, content_type: str) -> str | None:
+    """Return the email address of a new customer."""
+    pairs = _json(body) if "json" in content_type.lower() else _form(body)
+    return next((value.lower() for name, value in pairs if name == "email" and value), None)
+
+
+def _form(text: bytes) -> Iterable[tuple[str, str]]:
+    try:
+        return parse_qsl(text.decode("latin-1"), max_num_fields=limits.form_fields_max)
+    except ValueError:
+        return ()
+
+
+def _json(body: bytes) -> Iterable[tuple[str, str]]:
+    try:
+        return _leaves("", msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError):
+        return ()
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value of JSON, each with the name of the parameter that it is in."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in _TEXTS:
+                yield from _leaves(name or key, inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(name, inner)

@@ -1,0 +1,141 @@
+"""Sends each request on a path that is served here to the side that is to answer it.
+
+Only in front of a legacy API; otherwise a request does not come through here. Reads by identifier that the
+shortcut answers from the cache are of objects of this side. A side is chosen once: whatever happens then, the
+other one never gets the request.
+"""
+
+from collections.abc import Mapping
+
+from starlette.types import Message, Receive, Scope, Send
+
+from fastpay.api import references
+from fastpay.api.authentication import authenticate
+from fastpay.api.bodies import ClientGone, read_body
+from fastpay.api.context import Services
+from fastpay.api.endpoints import ServedPath, read_headers
+from fastpay.api.idempotency_keys import parse_idempotency_key
+from fastpay.api.legacy import PassThrough
+from fastpay.engine.ports import Credentials
+from fastpay.engine.rollout.choice import LEGACY, Side, choose, owner_of_all
+from fastpay.engine.rollout.routes import Routes
+from fastpay.engine.write.idempotency import key_digest
+from fastpay.errors import FastpayError, InvalidRequest, Unauthenticated
+
+_CUSTOMERS = "/v1/customers"
+_SERVED_HERE = (b"fastpay-served-by", b"fastpay")
+_DRAWN_BYTES = 16
+
+
+class RoutedPath:
+    """A path that both sides may serve, as an ASGI application. `template` has its placeholders."""
+
+    def __init__(
+        self,
+        services: Services,
+        template: str,
+        served: ServedPath,
+        *,
+        routes: Routes,
+        pass_through: PassThrough,
+        body_factor: int,
+    ) -> None:
+        self._services = services
+        self._template = template
+        self._served = served
+        self._routes = routes
+        self._pass_through = pass_through
+        self._body_bytes_max = services.settings.body_bytes_max * body_factor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, from here or from the legacy API."""
+        try:
+            body: bytes | None = None
+            headers = read_headers(scope)
+            if scope["method"] == "POST":
+                body = await read_body(receive, headers, self._body_bytes_max)
+                receive = _again(body, receive)
+            side = await self._choose(scope, headers, body)
+        except ClientGone:
+            return
+        except FastpayError as error:
+            await self._pass_through.refuse(scope, send, error)
+            return
+        if side == LEGACY:
+            await self._pass_through(scope, receive, send)
+        else:
+            await self._served(scope, receive, _marked(send))
+
+    async def _choose(self, scope: Scope, headers: Mapping[str, str], body: bytes | None) -> Side:
+        """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound."""
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        state = self._routes.state_of(f"{method} {self._template}")
+        owner = owner_of_all(filter(references.is_reference, scope["path_params"].values()))
+        content_type = headers.get("content-type", "")
+        if owner is None:
+            owner = owner_of_all(references.named_in(scope["query_string"], body or b"", content_type))
+        key = None if body is None else _key_of(headers)
+        credentials = None
+        if key is not None or (owner is None and state.state == "split" and body is not None):
+            credentials = await self._find_client(scope, headers)
+        side = owner
+        if side is None:
+            subject = None
+            if credentials is not None and body is not None:
+                subject = self._subject(credentials, key, body, content_type)
+            side = choose(state, subject)
+        if key is None or credentials is None:
+            return side
+        digest = key_digest(credentials.scope, key, is_publishable=credentials.kind == "publishable")
+        return await self._routes.bind(credentials.scope, digest, side)
+
+    async def _find_client(self, scope: Scope, headers: Mapping[str, str]) -> Credentials | None:
+        """Return whose request it is, None if only the legacy API may know. Raises: FastpayError."""
+        try:
+            return await authenticate(self._services.keys, headers.get("authorization"), scope.get("client"))
+        except Unauthenticated:
+            return None
+
+    def _subject(self, credentials: Credentials, key: str | None, body: bytes, content_type: str) -> str:
+        """Return whom the choice sticks to, for a request that names no object.
+
+        Later requests of a customer name it, and go where it was made. So a new customer is drawn, by what
+        another attempt has too; everything else sticks to the tenant.
+        """
+        tenant = f"{credentials.scope.tenant_id} {credentials.scope.livemode}"
+        if self._template != _CUSTOMERS:
+            return tenant
+        email = references.email_in(body, content_type)
+        drawn = email or key or self._services.clock.random_bytes(_DRAWN_BYTES).hex()
+        return f"{tenant} {drawn}"
+
+
+def _key_of(headers: Mapping[str, str]) -> str | None:
+    """Return the idempotency key, None without a valid one: a side that takes others keeps them by itself."""
+    try:
+        return parse_idempotency_key(headers.get("idempotency-key"))
+    except InvalidRequest:
+        return None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that begins with a body that was read already."""
+    unread = [body]
+
+    async def replay() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def _marked(send: Send) -> Send:
+    """Return a `send` that says who has answered."""
+
+    async def mark(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], _SERVED_HERE]
+        await send(message)
+
+    return mark

@@ -1,0 +1,77 @@
+"""The states of routes, and the sides of idempotency keys."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.rollout.choice import RouteState, Side
+from fastpay.store.pool import ReaderPool
+from fastpay.store.statements import SQL
+
+
+class RouteChange(msgspec.Struct, frozen=True):
+    """A change as an operator sees it."""
+
+    route: str
+    state: RouteState
+    changed_at: datetime
+    changed_by: str
+
+
+class PostgresRollout:
+    """Satisfies `RolloutStore`."""
+
+    def __init__(self, pool: ReaderPool) -> None:
+        self._pool = pool
+
+    async def read_routes(self) -> Mapping[str, RouteState]:
+        """Return the states of the routes that were set. Raises: DatabaseUnavailable, Overloaded."""
+        return {
+            change.route: change.state for change in _changes(await self._pool.fetch(SQL["rollout_routes"]))
+        }
+
+    async def bind(self, scope: Scope, digest: bytes, side: Side) -> Side:
+        """Bind an idempotency key to a side, unless it is bound; return its side once that is on disk.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        while True:
+            found = await self._pool.fetch(SQL["rollout_bind"], *scope, digest, side)
+            if found:
+                bound: Side = found[0]["side"]
+                return bound
+
+    async def purge(self, retention_hours: int) -> None:
+        """Forget keys that are older than first answers. Raises: DatabaseUnavailable, Overloaded."""
+        await self._pool.fetch(SQL["rollout_purge"], retention_hours, limits.rollout_purge_rows_max)
+
+
+# Connections are `Any`, since asyncpg has no types.
+
+
+async def list_routes(connection: Any) -> list[RouteChange]:
+    """Return the last change of each route that was set."""
+    return _changes(await connection.fetch(SQL["rollout_routes"]))
+
+
+async def list_changes(connection: Any, rows_max: int) -> list[RouteChange]:
+    """Return the newest changes, the newest first."""
+    return _changes(await connection.fetch(SQL["rollout_history"], rows_max))
+
+
+async def set_route(connection: Any, route: str, state: RouteState, *, changed_by: str) -> None:
+    """Set the state of a route, or of all."""
+    await connection.execute(SQL["rollout_set"], route, state.state, state.percent, changed_by)
+
+
+def _changes(rows: Any) -> list[RouteChange]:
+    return [
+        RouteChange(
+            row["route"], RouteState(row["state"], row["percent"]), row["changed_at"], row["changed_by"]
+        )
+        for row in rows
+    ]

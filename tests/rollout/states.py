@@ -1,0 +1,53 @@
+"""Setting routes as an operator does, and waiting until all instances know."""
+
+import subprocess
+import sys
+import time
+
+import httpx
+
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment, execute
+
+
+def run_rollout(server: RunningServer, *arguments: str, fails: bool = False) -> str:
+    """Run `fastpay rollout` on a server's database; return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fastpay", "rollout", *arguments],
+        env=clean_environment(FASTPAY_DATABASE_URL=server.database_url),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def insert(server: RunningServer, route: str, state: str) -> None:
+    """Set a route as `fastpay rollout set` does, in a moment."""
+    name, _, percent = state.partition("=")
+    execute(
+        server.database_url,
+        "insert into rollout_change (route, state, percent, changed_by) "
+        f"values ('{route}', '{name}', {percent or 0}, 'tester')",
+    )
+
+
+def set_all(state: str, *clients: httpx.Client, server: RunningServer, route: str = "*") -> None:
+    """Set a route, and return once each instance answers by it, which a list of charges shows.
+
+    No list is split.
+    """
+    shown = "legacy" if state.startswith("split") else state
+    insert(server, route, state)
+    end_s = time.monotonic() + PATIENCE_SECONDS
+    for client in clients:
+        while side_of(client.get("/v1/charges")) != shown:
+            assert time.monotonic() < end_s, f"{state} did not come"
+            time.sleep(0.02)
+
+
+def side_of(answer: httpx.Response) -> str:
+    """Return who has answered."""
+    side: str = answer.headers["fastpay-served-by"]
+    return side

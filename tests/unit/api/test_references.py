@@ -1,0 +1,42 @@
+"""Which parameters name objects, and which texts only look like it."""
+
+import pytest
+
+from fastpay.api.references import email_in, named_in
+
+OURS, THEIRS = "cus_0198c0de12347abc8def0123456789ab", "cus_OldCustomer1"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "named"),
+    [
+        (b"customer=%b&amount=5" % THEIRS.encode(), FORM, [THEIRS]),
+        (b"a[0][customer]=%b&b=%b" % (OURS.encode(), THEIRS.encode()), FORM, [OURS, THEIRS]),
+        (b"customer=cus%%5F%b" % THEIRS[4:].encode(), FORM, [THEIRS]),
+        (b'{"a": [{"customer": "%b"}]}' % OURS.encode(), JSON, [OURS]),
+        # Texts of the client's own.
+        (b"metadata[customer]=%b&description=%b" % (OURS.encode(), OURS.encode()), FORM, []),
+        (b'{"metadata": {"customer": "%b"}}' % OURS.encode(), JSON, []),
+        # Both sides have the cards of the tests.
+        (b"payment_method=pm_card_visa&source=tok_mastercard", FORM, []),
+        # No kind of object, and no identifier.
+        (b"name=abc_12345678&other=cus_1", FORM, []),
+        # Whoever answers refuses what cannot be read.
+        (b'{"a": ', JSON, []),
+        (b"\xff=&&%%=1", FORM, []),
+        (b"&".join([b"a=b"] * 5_000), FORM, []),
+    ],
+)
+def test_references_are_found(body: bytes, content_type: str, named: list[str]) -> None:
+    assert named_in(b"", body, content_type) == named
+
+
+def test_filters_of_lists_name_objects_too() -> None:
+    assert named_in(b"limit=3&customer=" + OURS.encode(), b"", "") == [OURS]
+
+
+def test_the_address_of_a_new_customer_is_found_in_any_spelling() -> None:
+    assert email_in(b"email=A%40Shop.example", FORM) == "a@shop.example"
+    assert email_in(b'{"email": "A@Shop.example"}', JSON) == "a@shop.example"
+    assert email_in(b"name=a", FORM) is None
