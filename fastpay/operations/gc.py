@@ -5,11 +5,16 @@ import gc
 from fastpay import limits
 
 
-def spare() -> None:
-    """Freeze start-up objects and raise the collection threshold.
+def collect_less_often() -> None:
+    """Raise the collection threshold.
 
-    Objects that live as long as the process are never examined again. Requests hardly make cycles, so
-    reference counting frees their objects; immutable structs are not tracked at all (`gc=False`).
+    Imports make many objects that stay, and requests hardly make cycles, so reference counting frees their
+    objects; immutable structs are not tracked at all (`gc=False`).
     """
-    gc.freeze()
     gc.set_threshold(limits.young_objects_max, *gc.get_threshold()[1:])
+
+
+def spare() -> None:
+    """Freeze start-up objects, which live as long as the process, and collect less often."""
+    gc.freeze()
+    collect_less_often()

@@ -50,6 +50,7 @@ def run(settings: Settings) -> int:
     """
     # A crash in compiled code leaves the stack of every thread on stderr.
     faulthandler.enable()
+    gc.collect_less_often()
     inheritance = inherit()
     require_all(settings, is_inherited=inheritance.socket_of(PUBLIC) is not None)
     trace_setup.set_up_tracing()

@@ -11,7 +11,10 @@ import pytest
 from fastpay import api, domain, limits
 from fastpay.api import resources
 from fastpay.api.context import Call, Reply
+from fastpay.config import Settings
 from fastpay.engine import ports
+from fastpay.errors import ConfigurationError
+from fastpay.operations import process
 from fastpay.operations.gc import spare
 
 
@@ -34,11 +37,31 @@ def test_what_never_changes_cannot_hold_itself_and_is_not_looked_at(kind: type[m
     assert config.gc == (not config.frozen)
 
 
-def test_a_server_that_has_started_looks_less_often_and_not_at_its_start() -> None:
+@pytest.fixture
+def threshold() -> Iterator[tuple[int, int, int]]:
+    """The interpreter's own threshold, for one test."""
     before = gc.get_threshold()
-    try:
-        spare()
-        assert gc.get_freeze_count() > 0
-        assert gc.get_threshold() == (limits.young_objects_max, *before[1:])
-    finally:
-        gc.set_threshold(*before)
+    gc.set_threshold(700, 10, 10)
+    yield limits.young_objects_max, 10, 10
+    gc.set_threshold(*before)
+
+
+def test_a_start_looks_less_often(threshold: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the heavy imports: what comes first after this is refused here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigurationError("refused")
+
+    monkeypatch.setattr(process, "require_all", refuse)
+    monkeypatch.setattr("faulthandler.enable", lambda: None)
+    with pytest.raises(ConfigurationError):
+        process.run(Settings())
+    assert gc.get_threshold() == threshold
+
+
+def test_a_server_that_has_started_looks_less_often_and_not_at_its_start(
+    threshold: tuple[int, int, int],
+) -> None:
+    spare()
+    assert gc.get_freeze_count() > 0
+    assert gc.get_threshold() == threshold
