@@ -9,7 +9,9 @@ from fastpay.domain.money import CURRENCIES
 from fastpay.errors import InvalidRequest
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Rule(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """Sends payments to processors: to the first one, and to the others only where nothing has happened yet.
 
     A condition that is not given fits every payment. Amounts are in the currency's smallest unit; both bounds
