@@ -25,12 +25,12 @@ from typing import Any, cast
 from h2.errors import ErrorCodes
 
 from fastpay import limits
+from fastpay._native.http2_request import RequestPolicy
 from fastpay._native.peers import Guest, Peer
 from fastpay._native.service import Service
 from fastpay.server.http2_budget import Budget
 from fastpay.server.http2_events import Http2Codec
 from fastpay.server.http2_guard import GuardedH2
-from fastpay.server.http2_request import RequestPolicy
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from h2.errors import ErrorCodes
 from hyperframe.frame import GoAwayFrame
 
 from fastpay import limits
+from fastpay._native.http2_request import LENGTH_DIFFERENT, TRAILERS_REFUSED, RequestPolicy
 from fastpay._native.service import BODY_TIMEOUT, HANDLER_FAILED, Service, log_failure
 from fastpay.server.http2_events import (
     CONTENT,
@@ -31,7 +32,6 @@ from fastpay.server.http2_events import (
     Headers,
     Http2Codec,
 )
-from fastpay.server.http2_request import LENGTH_DIFFERENT, TRAILERS_REFUSED, RequestPolicy
 from fastpay.server.http2_stream import Stream
 from fastpay.server.http2_streams import ServedStreams
 
@@ -209,7 +209,7 @@ class GuardedH2(ServedStreams):
             scope["state"] = self.service.state.copy()
         if self.service.forwarded is not None:
             self.service.forwarded(scope)
-        stream.head_bytes = sum(len(name) + len(value) for name, value in fields)
+        stream.head_bytes = reading.head_bytes
         self.hold(stream)
         if stream.expects and not stream.input_ended:
             self.body_wanted(stream, 0)

@@ -1,26 +1,4 @@
-"""The rules for HTTP/2 requests: those of HTTP/1.1, in the terms of RFC 9113.
-
-The codec decodes fields without checking them, so that an error affects only its request. This module
-checks what h2 would check, and more:
-
-| rule | clause | refusal |
-|---|---|---|
-| names: lower-case tokens, no colon, never empty | 8.2.1 | 9 |
-| names without underscores | policy | 10 |
-| values without control characters, NUL, CR and LF among them | 8.2.1 | 11 |
-| values without white space at their ends | 8.2.1 | 51 |
-| no Connection, Proxy-Connection, Keep-Alive, Transfer-Encoding, Upgrade | 8.2.2 | 49 |
-| TE only `trailers` | 8.2.2 | 50 |
-| pseudo-header fields: known ones, each once, before all others | 8.3 | 48 |
-| `:method`, `:scheme` and `:path` are present; `:status` and `:protocol` are not | 8.3.1, RFC 8441 4 | 48 |
-| `:method` is a token, `:scheme` is http or https, `:path` is a path or `*` | 8.3.1 | 48, 46 |
-| Host equals `:authority` if both are present, and one of them is | 8.3.1 | 33 to 36 |
-| no CONNECT, in either form | 8.5 | 8 |
-| Content-Length is one number, and the length of the body | 8.1.1 | 41, 42, 52 |
-| trailers: valid fields, no pseudo-header fields, no lengths, at the end of the request | 8.1 | 53, 13, 14 |
-
-A refusal with status 400 means that the request is malformed (8.1.1).
-"""
+"""The rules for HTTP/2 requests in plain Python; `_native/http2_request.pyx` lists them."""
 
 import re
 from typing import Any, NamedTuple
