@@ -13,7 +13,20 @@ cdef class Channel(Endpoint):
     cdef bint is_draining(self) noexcept
 
 
-cdef class Exchange(Job):
+cdef class Answerable(Job):
+    cdef public int status
+    # For the metrics: the number of the route, 0 until it is known.
+    cdef public Py_ssize_t route
+    cdef public bint is_head
+    cdef public bint started
+    # The client is gone, or nothing can be written any more.
+    cdef public bint lost
+
+    cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1
+    cdef int go_on(self, object coroutine) except -1
+
+
+cdef class Exchange(Answerable):
     cdef Channel channel
     # The received part of the body that the application has not read.
     cdef object body
@@ -28,12 +41,9 @@ cdef class Exchange(Job):
     # The response.
     cdef list fields
     cdef Py_ssize_t field_bytes
-    cdef int status
-    # For the metrics: when the head was read, and the number of the route (0 until it is known).
+    # For the metrics: when the head was read.
     cdef long long begun_ns
-    cdef Py_ssize_t route
     cdef Py_ssize_t left
-    cdef bint is_head
     cdef bint is_version_1_0
     cdef bint keep_alive
     # The client has asked for the end of the connection, so it sends no more requests.
@@ -44,14 +54,11 @@ cdef class Exchange(Job):
     cdef bint expects_continue
     cdef bint disconnected
     cdef bint paused
-    cdef bint started
     cdef bint head_sent
     cdef bint chunked
     cdef bint bodiless
     cdef bint complete
     cdef bint has_date
-    # The connection is gone; nothing can be written.
-    cdef bint lost
 
     cdef int feed(self, object data, bint complete) except -1
     cdef int disconnect(self) except -1
@@ -67,6 +74,4 @@ cdef class Exchange(Job):
     cdef int _continue(self, dict message) except -1
     cdef int _frame(self, bytes body, bint more) except -1
     cdef int _write_body(self, bytes body, bint more) except -1
-    cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1
-    cdef int go_on(self, object coroutine) except -1
     cdef bytes _encode(self, bytes body, bint more)

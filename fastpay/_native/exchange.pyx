@@ -72,9 +72,19 @@ cdef class Channel(Endpoint):
         return False
 
 
+cdef class Answerable(Job):
+    """What the short way needs of a request, over either protocol."""
+
+    cdef int answer(self, int status, bytes head, bytes body, str request_id, bytes version) except -1:
+        raise NotImplementedError
+
+    cdef int go_on(self, object coroutine) except -1:
+        raise NotImplementedError
+
+
 @cython.final
 @cython.freelist(32)
-cdef class Exchange(Job):
+cdef class Exchange(Answerable):
     """One request while the application handles it."""
 
     def receive(self):

@@ -96,8 +96,11 @@ class Service:
     def now_ns(self) -> int:
         """Return the monotonic time, for `count_answer`."""
 
-    def count_answer(self, scope: dict[str, Any], status: int, begun_ns: int) -> None:
-        """Count a complete answer of HTTP/2, and the time since `begun_ns`, if requests are timed."""
+    def count_answer(self, route: int, scope: dict[str, Any], status: int, begun_ns: int) -> None:
+        """Count a complete answer of HTTP/2, and the time since `begun_ns`, if requests are timed.
+
+        Route 0 is looked up in the scope.
+        """
 
     def enter(self) -> None:
         """Count a connection of another protocol."""

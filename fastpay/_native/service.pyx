@@ -140,9 +140,9 @@ cdef class Service:
     def now_ns(self):
         return monotonic()
 
-    def count_answer(self, dict scope, int status, long long begun_ns):
+    def count_answer(self, Py_ssize_t route, dict scope, int status, long long begun_ns):
         if self.request_times is not None:
-            self.time_request(0, scope, True, status, begun_ns)
+            self.time_request(route, scope, True, status, begun_ns)
 
     cdef void time_request(self, Py_ssize_t route, dict scope, bint is_http2, int status, long long begun_ns):
         # Series: route, then protocol, then class of status from 2xx to 5xx.

@@ -20,13 +20,16 @@ from libc.string cimport memcmp
 
 from fastpay._native.awaitables cimport DONE, LATER
 from fastpay._native.cache cimport Cache, CachedResponse, Entry, Partition
-from fastpay._native.exchange cimport Exchange
+from fastpay._native.exchange cimport Answerable, Exchange
+from fastpay._native.http2_exchange cimport Http2Exchange
 from fastpay._native.ordinary_headers cimport Fields, read
 from fastpay._native.sampling cimport Sampler
 
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
     PyObject* PyCFunction_GET_SELF(object function)
+    int PyMethod_Check(object value)
+    PyObject* PyMethod_GET_SELF(object method)
     Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 sign, Py_ssize_t start, Py_ssize_t end, int direction)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     int PyUnicode_KIND(object text)
@@ -51,7 +54,7 @@ cdef class Parked:
     """A request whose object is being read. Called with the object, or with None if there is none."""
 
     cdef Shortcut shortcut
-    cdef Exchange exchange
+    cdef Answerable exchange
     cdef Access access
     cdef long long begun_ns
     cdef str path
@@ -190,7 +193,7 @@ cdef class Shortcut:
 
     def answer(self, dict scope not None, receive, send):
         cdef Fields fields = self.fields
-        cdef Exchange exchange
+        cdef Answerable exchange
         cdef Access access
         cdef Partition partition
         cdef Entry entry
@@ -199,12 +202,11 @@ cdef class Shortcut:
         cdef str path = <str>scope["path"]
         cdef bytes traceparent, tracestate
         cdef Py_ssize_t cut
-        if not self.is_open or not PyCFunction_Check(send):
+        if not self.is_open:
             return None
-        owner = <object>PyCFunction_GET_SELF(send)
-        if type(owner) is not Exchange:
+        exchange = _find_exchange(send)
+        if exchange is None:
             return None
-        exchange = <Exchange>owner
         if PyBytes_GET_SIZE(<bytes>scope["query_string"]):
             return None
         if not read(fields, <list>scope["headers"], self.sampler is not None):
@@ -251,7 +253,7 @@ cdef class Shortcut:
 
     cdef object park(
         self,
-        Exchange exchange,
+        Answerable exchange,
         Access access,
         long long begun_ns,
         str path,
@@ -347,7 +349,7 @@ cdef class Shortcut:
 
     cdef str write(
         self,
-        Exchange exchange,
+        Answerable exchange,
         CachedResponse response,
         Entry entry,
         bytes if_none_match,
@@ -379,6 +381,18 @@ cdef class Shortcut:
             version,
         )
         return request_id
+
+
+cdef Answerable _find_exchange(object send):
+    """Return the exchange of this `send`; None if it is another server's, or the request has a body."""
+    if PyCFunction_Check(send):
+        owner = <object>PyCFunction_GET_SELF(send)
+        return <Exchange>owner if type(owner) is Exchange else None
+    if PyMethod_Check(send):
+        owner = <object>PyMethod_GET_SELF(send)
+        if isinstance(owner, Http2Exchange) and (<Http2Exchange>owner).is_plain:
+            return <Http2Exchange>owner
+    return None
 
 
 cdef bint _is_tag(bytes value, bytes etag) noexcept:

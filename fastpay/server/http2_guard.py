@@ -143,7 +143,7 @@ class GuardedH2(ServedStreams):
         """Answer 500, or reset the stream, if a handler ended without a complete response."""
         stream.running = False
         if stream.ends:
-            self.service.count_answer(stream.scope, stream.status, stream.begun_ns)
+            self.service.count_answer(stream.route, stream.scope, stream.status, stream.begun_ns)
         if stream.holding is not None:
             self._hold_or_let_go(stream)
         if error is not None:
@@ -280,9 +280,10 @@ class GuardedH2(ServedStreams):
         self.service.count_request()
         # Not before: a stream that is lost until then has no handler, whose end would release its bytes.
         stream.running = True
+        stream.is_plain = stream.body_complete and not stream.body_bytes
         try:
             coroutine = self.service.app(stream.scope, stream.receive, stream.send)
         except Exception as error:  # noqa: BLE001 - whatever an application raises is answered 500
             self.handler_ended(stream, error)
             return
-        self.service.runner.run(coroutine, lambda error: self.handler_ended(stream, error))
+        stream.run(self.service.runner, coroutine)

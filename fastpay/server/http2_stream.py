@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fastpay import limits
 from fastpay._native.exchange import ClientDisconnected
+from fastpay._native.http2_exchange import Http2Exchange
 
 if TYPE_CHECKING:
     from fastpay._native.service import Holding
@@ -31,7 +32,7 @@ class Engine(Protocol):
         """Complete or reset what a handler left unfinished."""
 
 
-class Stream:
+class Stream(Http2Exchange):
     """A request, the received part of its body, and the unsent part of its response."""
 
     def __init__(self, engine: Engine, number: int, scope: dict[str, Any]) -> None:
@@ -61,13 +62,11 @@ class Stream:
         self.pending_since = 0.0
         self.ends = False
         self.head_sent = False
-        self.lost = False
         self._delivered = False
         # For the metrics; 0 is a stream that no application sees.
         self.begun_ns = 0
-        self.status = 0
         self._headers: Headers | None = None
-        self._bodiless = scope["method"] == "HEAD"
+        self._bodiless = self.is_head = scope["method"] == "HEAD"
         self._length_left = -1
         self._readers: asyncio.Future[None] | None = None
         self._writers: asyncio.Future[None] | None = None
@@ -96,6 +95,7 @@ class Stream:
         if self.ends:
             raise RuntimeError(f"{kind} after the response was complete")
         if self._headers is None:
+            self.started = True
             if kind != "http.response.start":
                 raise RuntimeError(f"{kind} before http.response.start")
             self._start(message)
@@ -113,6 +113,17 @@ class Stream:
     def _is_lost(self) -> bool:
         # Checked again after the wait: it may have changed.
         return self.lost
+
+    def answer_at_once(self, fields: Headers, body: bytes) -> None:
+        """Send a complete response, for an application that has it ready."""
+        self._headers = fields
+        self.pending += body
+        self.ends = self.head_sent = True
+        self.engine.respond(self, fields)
+
+    def handler_ended(self, error: BaseException | None) -> None:
+        """Complete or reset what the handler left unfinished."""
+        self.engine.handler_ended(self, error)
 
     def feed(self, data: bytes) -> None:
         """Append to the body."""

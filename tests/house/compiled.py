@@ -13,6 +13,7 @@ COVERED_ELSEWHERE = {
     "http1": "tests/transport/",
     "http2_codec": "tests/transport/",
     "http2_control": "tests/transport/",
+    "http2_exchange": "tests/http/",
     "http2_streams": "tests/transport/",
     "link": "tests/transport/",
     "poller": "tests/transport/",

@@ -29,12 +29,23 @@ class Instance:
         self._app = app
         self.server = server
         self.database_url = database_url
-        # What a client adds by itself would only be in the way.
-        self.client = httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=30)
-        for name in ("accept", "accept-encoding", "user-agent"):
-            del self.client.headers[name]
+        self.client = self._new_client(http2=False)
         self.keys: dict[str, str] = {}
         self.scope = Scope("", livemode=False)
+
+    def _new_client(self, *, http2: bool) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            base_url=self.server.url, trust_env=False, timeout=30, http1=not http2, http2=http2
+        )
+        # What a client adds by itself would only be in the way.
+        for name in ("accept", "accept-encoding", "user-agent"):
+            del client.headers[name]
+        return client
+
+    async def use_http2(self) -> None:
+        """Send everything over HTTP/2 from here on."""
+        await self.client.aclose()
+        self.client = self._new_client(http2=True)
 
     @property
     def answered(self) -> int:

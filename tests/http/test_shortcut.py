@@ -2,7 +2,10 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncIterator
 from typing import Any
+
+import pytest
 
 from fastpay._native.ordinary_headers import HARMLESS, OF_TRACES
 from fastpay.store.connections import connected
@@ -15,8 +18,13 @@ HARMLESS_TEXTS = [
 ]
 
 
-async def test_both_ways_give_the_same_answer_to_every_kind_of_question(database_url: str) -> None:
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2"])
+async def test_both_ways_give_the_same_answer_to_every_kind_of_question(
+    database_url: str, version: str
+) -> None:
     async with running(database_url) as instance:
+        if version == "HTTP/2":
+            await instance.use_http2()
         codings = set()
         for path in await instance.make_objects():
             tag = (await instance.send("GET", path)).headers["etag"]
@@ -41,6 +49,7 @@ async def test_both_ways_give_the_same_answer_to_every_kind_of_question(database
             for method, headers in itertools.product(("GET", "HEAD"), questions):
                 long, short = await instance.get_both(path, method=method, headers=headers)
                 assert parts(long) == parts(short)
+                assert short.http_version == long.http_version == version
                 assert long.headers["request-id"] != short.headers["request-id"]
                 expected = 304 if headers.get("if-none-match", "").removeprefix("W/") == tag else 200
                 assert short.status_code == expected
@@ -164,3 +173,24 @@ async def test_requests_in_one_packet_are_answered_in_their_order(database_url: 
     assert places == sorted(places)
     assert received.count(b"connection: close") == 1
     assert instance.answered == before + len(paths)
+
+
+async def test_over_http2_an_object_is_waited_for_and_a_request_with_a_body_is_not_answered(
+    database_url: str,
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        """No Content-Length: only the frames say that there is a body."""
+        yield b"a"
+
+    async with running(database_url) as instance:
+        await instance.use_http2()
+        (path, *_) = await instance.make_objects()
+        known = await instance.send("GET", path)
+        instance.forget()
+        before, parked = instance.answered, instance.parked
+        again = await instance.send("GET", path)
+        assert (instance.answered, instance.parked) == (before + 1, parked + 1)
+        assert parts(again) == parts(known)
+        with_body = await instance.send("GET", path, content=body())
+        assert instance.answered == before + 1
+        assert with_body.status_code == 200
