@@ -45,6 +45,9 @@ LogDays = Annotated[int, Meta(ge=0, le=limits.request_log_days_max)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
 ArrivalTime = Annotated[int, Meta(ge=1, le=3_600)]
+ProcessorTimeout = Annotated[int, Meta(ge=100, le=limits.processor_timeout_ms_max)]
+ProcessorWait = Annotated[int, Meta(ge=0, le=limits.processor_wait_ms_max)]
+InquiryTime = Annotated[int, Meta(ge=1, le=limits.processor_inquiry_s_max)]
 TestDelay = Annotated[int, Meta(ge=0, le=limits.test_delay_s_max)]
 CacheTime = Annotated[int, Meta(ge=0, le=60_000)]
 Staleness = Annotated[int, Meta(ge=0, le=limits.read_staleness_ms_max)]
@@ -150,6 +153,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     legacy_idle_ms: LegacyIdle = limits.legacy_idle_ms
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     processor_arrival_s: ArrivalTime = limits.processor_arrival_s
+    processor_timeout_ms: ProcessorTimeout = limits.processor_timeout_ms
+    processor_wait_ms: ProcessorWait = limits.processor_wait_ms
+    processor_inquiry_s: InquiryTime = limits.processor_inquiry_s
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
     request_log: RequestLogMode = "off"

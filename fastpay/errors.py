@@ -55,6 +55,15 @@ class IdempotencyMismatch(FastpayError):
     type = "idempotency_error"
 
 
+class KeyInUse(FastpayError):
+    """The first request with this idempotency key has no final answer yet. It is safe to send it again."""
+
+    status = 409
+    type = "idempotency_error"
+    default_code = "idempotency_key_in_use"
+    retryable = True
+
+
 class Unauthenticated(FastpayError):
     """No key, a wrong key, or a wrong signature: the response is the same."""
 
@@ -272,6 +281,7 @@ CODES: Mapping[str, str] = {
     "expires_at_past": "The time of expiry is not in the future.",
     "hold_already_ended": "The hold was posted, voided or has expired before.",
     "hold_expired": "The hold has expired.",
+    "idempotency_key_in_use": "The first request with this key still waits for the processor. Send it again.",
     "idempotency_key_invalid": "The idempotency key has characters or a length that are not allowed.",
     "incorrect_cvc": "The card's security code is wrong.",
     "incorrect_number": "The card's number is wrong.",
@@ -307,6 +317,7 @@ CODES: Mapping[str, str] = {
     "payout_not_cancelable": "The payout was sent, and can no longer be canceled.",
     "payout_reversal_not_allowed": "The payout cannot be reversed.",
     "processing_error": "Something failed at the issuer.",
+    "processor_operation_unsupported": "fastpay cannot ask a processor to do this yet.",
     "processor_not_configured": "No processor takes live payments.",
     "publishable_key_required": "A web page sent a secret key.",
     "rate_limit": "Too many requests. The same one may be sent again, later.",

@@ -25,6 +25,7 @@ from fastpay.api.resource import Resources
 from fastpay.api.resources import (
     accounts,
     application_fees,
+    attempts,
     balance,
     balances,
     cash_balances,
@@ -63,6 +64,7 @@ _MODULES = (
     accounts,
     application_fees,
     payment_intents,
+    attempts,
     payment_methods,
     setup_intents,
     sources,

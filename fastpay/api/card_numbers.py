@@ -22,8 +22,19 @@ SCHEMES: tuple[tuple[tuple[tuple[int, int], ...], frozenset[int]], ...] = (
     (((5000, 5099), (5600, 5899), (6300, 6399), (6700, 6799)), frozenset(range(16, 20))),  # Maestro
 )
 _finder = CardFinder(SCHEMES)
+# What the dialect calls the schemes, in their order.
+_BRANDS = ("visa", "mastercard", "amex", "diners", "discover", "jcb", "unionpay", "unknown")
 
 
 def holds(text: str) -> bool:
     """Tell whether a text contains a card number."""
     return _finder.holds(text)
+
+
+def brand_of(number: str) -> str:
+    """Return what the dialect calls the scheme of a card number, "unknown" if none issues it."""
+    first = int(number[:4])
+    for brand, (ranges, lengths) in zip(_BRANDS, SCHEMES, strict=True):
+        if len(number) in lengths and any(low <= first <= high for low, high in ranges):
+            return brand
+    return "unknown"

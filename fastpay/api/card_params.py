@@ -1,6 +1,7 @@
 """Cards in requests: parameters, checks, and the card that is kept.
 
-Card numbers and security codes do not leave this module: a `Card` contains neither.
+Card numbers and security codes leave this module only as `CardData`, for the processor of a live payment: a
+`Card` contains neither.
 """
 
 import functools
@@ -12,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api import bank_account_params
+from fastpay.api import bank_account_params, card_numbers
 from fastpay.api.bank_account_params import SepaDebitParams
 from fastpay.api.common_params import (
     BillingDetailsParams,
@@ -27,6 +28,7 @@ from fastpay.api.test_numbers import refuse_in_live_mode, unknown_number
 from fastpay.domain import cards, iban_table, kinds, sources
 from fastpay.domain.payment_methods import Choice, NewCard, TokenCard
 from fastpay.domain.tokens import missing_token
+from fastpay.engine.processors.ports import CardData
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AllowRedisplay = Literal["always", "limited", "unspecified"]
@@ -238,6 +240,18 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     if not isinstance(params.cvc, UnsetType):
         # Only an American Express card has four digits.
         check_cvc(params.cvc, 4 if digits.startswith(("34", "37")) else 3, param=f"{name}[cvc]")
+    if call.routed is not None:
+        # The processor knows which cards there are.
+        return cards.Card(
+            brand=card_numbers.brand_of(digits),
+            last4=digits[-4:],
+            exp_month=month,
+            exp_year=exp_year,
+            fingerprint=cards.fingerprint(digits, call.credentials.fingerprint_key),
+            behaviour="success",
+            funding="unknown",
+            country=None,
+        )
     if digits not in cards.NUMBERS:
         raise unknown_number(call)
     refuse_in_live_mode(call)
@@ -247,6 +261,23 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
         exp_year=exp_year,
         cvc_given=not isinstance(params.cvc, UnsetType),
         fingerprint_key=call.credentials.fingerprint_key,
+    )
+
+
+def card_data(call: Call, params: CardParams, *, param: str, holder: str | None) -> CardData | None:
+    """Return a card as a processor needs it, None if the request has no valid number and month.
+
+    `raw_card` says what is wrong with it. Raises: CardDeclined for an invalid month or year.
+    """
+    number, month, year = params.number, params.exp_month, params.exp_year
+    if isinstance(number, UnsetType) or isinstance(month, UnsetType) or isinstance(year, UnsetType):
+        return None
+    return CardData(
+        number=_SEPARATORS.sub("", number),
+        exp_month=month,
+        exp_year=full_year(call, month, year, prefix=param),
+        cvc=None if isinstance(params.cvc, UnsetType) else params.cvc,
+        holder=holder,
     )
 
 

@@ -22,6 +22,7 @@ from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
+from fastpay.engine.processors.calls import ProcessorCalls, Routed
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
 from fastpay.engine.rollout.routes import Front
@@ -62,6 +63,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     request_notes: RequestNotes | None = None
     # None if this server stands in front of no other API.
     front: Front | None = None
+    # None in a process that takes no live payments.
+    processor_calls: ProcessorCalls | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)
@@ -96,6 +99,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trace: Trace | None = None
     # Only if the client asked for Server-Timing.
     timing: Timing | None = None
+    # Where a live payment goes that this request makes.
+    routed: Routed | None = None
 
     @property
     def scope(self) -> Scope:

@@ -70,6 +70,7 @@ class Write(Generic[_Params]):
         self._check = check
         self._decode = None if reading is None else reading.decode
         self._is_trial = is_trial
+        self._route: Callable[[Call, _Params], Awaitable[Call]] | None = None
         self._fingerprints = Fingerprints(params_type)
 
     async def answer(self, call: Call) -> Reply:
@@ -92,10 +93,14 @@ class Write(Generic[_Params]):
             answers.check_expansions(call, self._resource, params.expand)
         if self._check is not None:
             await self._check(call, params)
+        if self._route is not None and call.scope.livemode:
+            call = await self._route(call, params)
         submission = self._submission(call, params, idempotency_key, deadline_ns)
         call.ended("decode")
         # A submitted command is committed even if the client disconnects.
         outcome = await call.services.writer.submit(submission)
+        if call.routed is not None and call.services.processor_calls is not None:
+            outcome = await call.services.processor_calls.follow(call.routed, submission, outcome)
         if call.services.request_notes is not None:
             call.asgi[NOTE].outcome = outcome
         body = answers.plain(call, self._resource, outcome)
@@ -167,6 +172,23 @@ class Write(Generic[_Params]):
         if may_hold_card_number(content_type, body, query):
             call.services.card_texts.check(params)
         return params
+
+
+class LiveWrite(Write[_Params]):
+    """An endpoint that makes payments. `route` adds to a call in live mode where its payment goes."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        params_type: type[_Params],
+        command: Callable[[Call, _Params], Command],
+        *,
+        route: Callable[[Call, _Params], Awaitable[Call]],
+        path_kind: Kind | None = None,
+        check: Callable[[Call, _Params], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(resource, params_type, command, path_kind=path_kind, check=check)
+        self._route = route
 
 
 def _deadline(call: Call) -> int | None:

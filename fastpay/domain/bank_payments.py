@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import bank_transfers, charging, customers, destinations, ledger
+from fastpay.domain import bank_transfers, charging, customers, destinations, ledger, processing
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.cash_objects import CASH, CashTransaction
 from fastpay.domain.charging import Terms
@@ -85,7 +85,7 @@ def attempt(
 
     Raises: InvalidRequest if the payment cannot be one by bank transfer.
     """
-    charging.check_processor(workspace)
+    processing.check_processor(workspace)
     customer = _check(workspace, intent)
     if is_new:
         draft.put(method, None)

@@ -76,7 +76,8 @@ class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True)
     fingerprint: str
     behaviour: str
     funding: str = "credit"
-    country: str = "US"
+    # None for a live card: only its issuer knows.
+    country: str | None = "US"
     cvc_check: str | None = None
     address_line1_check: str | None = None
     address_postal_code_check: str | None = None

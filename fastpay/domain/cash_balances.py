@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import bank_payments, bank_transfers, charging, customers, destinations, money
+from fastpay.domain import bank_payments, bank_transfers, customers, destinations, money, processing
 from fastpay.domain.cash_objects import FundingInstructions
 from fastpay.domain.objects import Cash, Customer, PaymentIntent, PaymentMethod
 from fastpay.domain.payment_intents import refuse_state
@@ -58,7 +58,7 @@ class FundCashBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Add the money to the balance, and pay what waits for it."""
         customer = customers.require(workspace, self.customer)
-        charging.check_processor(workspace)
+        processing.check_processor(workspace)
         transfer = bank_transfers.type_of(self.currency)
         changed, transaction = bank_payments.move(
             draft,

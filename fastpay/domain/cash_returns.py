@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import bank_payments, bank_transfers, charging, customers
+from fastpay.domain import bank_payments, bank_transfers, customers, processing
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.objects import Refund
 from fastpay.domain.plan import Draft, Workspace
@@ -42,7 +42,7 @@ class ReturnCash(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defau
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money from the balance and write the refund. Raises: InvalidRequest, InsufficientFunds."""
         customer = customers.require(workspace, self.customer, param="customer")
-        charging.check_processor(workspace)
+        processing.check_processor(workspace)
         transfer = bank_transfers.type_of(self.currency)
         available = bank_payments.available_of(customer, self.currency)
         if available < self.amount:

@@ -1,12 +1,22 @@
 """One attempt to charge a payment method.
 
 The processor of test mode is the table in `cards`. Its answer becomes a charge, a new state of the payment
-intent and transfers, all in one draft.
+intent and transfers, all in one draft. A live payment only begins here (see `processing`), and ends in
+`outcomes` once its processor has answered.
 """
 
 import msgspec
 
-from fastpay.domain import attempts, challenges, destinations, disputes, money, payment_methods, tokens
+from fastpay.domain import (
+    attempts,
+    challenges,
+    destinations,
+    disputes,
+    money,
+    payment_methods,
+    processing,
+    tokens,
+)
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import digits
@@ -14,6 +24,7 @@ from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import Charge, PaymentError, PaymentIntent, PaymentMethod
 from fastpay.domain.options import Capture, ChargeExtras
 from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.processor_objects import Route
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import CardDeclined, InvalidRequest
 
@@ -31,6 +42,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
     `mandate` is one that exists, `mandate_data` one to be created. `links` say where a decline is explained.
+    `route` leads a live payment to its processor; None if none takes it.
     """
 
     authenticated: bool = False
@@ -40,6 +52,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     mandate: str | None = None
     mandate_data: MandateData | None = None
     links: ErrorLinks = NO_LINKS
+    route: Route | None = None
 
 
 def attempt(
@@ -56,13 +69,17 @@ def attempt(
     `is_new` means that the payment method came with the request and is not written yet. A decline raises
     nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
     """
-    check_processor(workspace)
+    is_live = workspace.scope.livemode
+    if is_live and terms.route is None:
+        raise processing.not_configured()
     check_owner(intent, method)
     if intent.allow_redirects == "always":
         _require_return_url(intent, terms)
+    intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
+    if is_live and terms.route is not None:
+        return processing.begin(draft, intent, method, is_new=is_new, route=terms.route)
     behaviour = BEHAVIOURS[method.card.behaviour]
     extras, asks = None, False
-    intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
     # Most payments have neither options nor a card that may ask, and take no time for them.
     if behaviour.needs_authentication is not None or terms.authenticated or intent.extras is not None:
         once = attempts.options_of(intent)
@@ -86,12 +103,12 @@ def attempt(
         if is_new:
             draft.put(method, None)
         if not asks:
-            return _decline(draft, intent, method, behaviour, extras, terms)
+            return decline(draft, intent, method, behaviour, extras, terms)
         waiting = challenges.begin(intent, terms.page)
         draft.put(waiting, "payment_intent.requires_action")
         return waiting
     saved = save(draft, intent, method, is_new=is_new)
-    return _succeed(workspace, draft, intent, saved, behaviour, extras)
+    return succeed(workspace, draft, intent, saved, behaviour, extras)
 
 
 def fail_authentication(draft: Draft, intent: PaymentIntent, links: ErrorLinks) -> PaymentIntent:
@@ -209,15 +226,6 @@ def release(draft: Draft, charge: Charge) -> Charge:
     return msgspec.structs.replace(charge, released=True)
 
 
-def check_processor(workspace: Workspace) -> None:
-    """Raise InvalidRequest in live mode, for which there is no processor yet."""
-    if workspace.scope.livemode:
-        raise InvalidRequest(
-            "No processor is configured for live payments, so nothing was charged.",
-            code="processor_not_configured",
-        )
-
-
 def check_owner(intent: PaymentIntent | SetupIntent, method: PaymentMethod) -> None:
     """Raise InvalidRequest if the payment method belongs to another customer than the intent."""
     if method.customer is not None and method.customer != intent.customer:
@@ -315,7 +323,7 @@ def new_charge(
     return charge if extras is None else msgspec.structs.replace(charge, extras=extras)
 
 
-def _decline(
+def decline(
     draft: Draft,
     intent: PaymentIntent,
     method: PaymentMethod,
@@ -323,6 +331,7 @@ def _decline(
     extras: ChargeExtras | None,
     terms: Terms,
 ) -> PaymentIntent:
+    """Write a failed charge and a payment that needs another payment method, and answer with the error."""
     assert behaviour.code is not None
     charge = msgspec.structs.replace(
         new_charge(draft, intent, method, behaviour, extras),
@@ -359,7 +368,7 @@ def _decline(
     return failed
 
 
-def _succeed(
+def succeed(
     workspace: Workspace,
     draft: Draft,
     intent: PaymentIntent,
@@ -367,6 +376,7 @@ def _succeed(
     behaviour: Behaviour,
     extras: ChargeExtras | None,
 ) -> PaymentIntent:
+    """Write a charge that is captured, or held if the payment is captured by hand."""
     charge = new_charge(draft, intent, method, behaviour, extras)
     if intent.capture_method == "manual" or (intent.extras is not None and attempts.is_manual(intent)):
         is_extended = extras is not None and extras.has_extended_authorization

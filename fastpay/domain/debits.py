@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fastpay.domain import attempts, charging, destinations, disputes, ledger, mandates
+from fastpay.domain import attempts, charging, destinations, disputes, ledger, mandates, processing
 from fastpay.domain.bank_accounts import DEBITS, Debit
 from fastpay.domain.cards import BEHAVIOURS
 from fastpay.domain.charging import Terms
@@ -78,7 +78,7 @@ def attempt(
 
     Raises: InvalidRequest if the payment cannot be a debit.
     """
-    charging.check_processor(workspace)
+    processing.check_processor(workspace)
     charging.check_owner(intent, method)
     _check(intent)
     mandate, is_reusable = _mandate(draft, intent, method, terms)
@@ -108,7 +108,7 @@ def attempt(
         status="pending",
     )
     held = msgspec.structs.replace(charge, hold=charging.hold(draft, charge, amount=charge.amount))
-    processing = msgspec.structs.replace(
+    submitted = msgspec.structs.replace(
         intent,
         status="processing",
         last_payment_error=None,
@@ -117,7 +117,7 @@ def attempt(
         payment_method_types=_with_type(intent),
     )
     draft.put(held, "charge.pending")
-    draft.put(processing, "payment_intent.processing")
+    draft.put(submitted, "payment_intent.processing")
 
 
 def _check(intent: PaymentIntent) -> None:

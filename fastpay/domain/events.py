@@ -74,6 +74,8 @@ TYPES = FREQUENT | {
 # Written for the sequence alone: clients never see them.
 UNSEEN = frozenset(
     (
+        "attempt.created",
+        "attempt.updated",
         "cash_balance.updated",
         "charge.transferred",
         "funding_instructions.created",
@@ -177,7 +179,7 @@ def as_of(event_type: str, stored: StoredObject, before: StoredObject | None = N
 
 
 def _before_confirmation(stored: PaymentIntent) -> PaymentIntent:
-    if stored.latest_charge is None and stored.status != "requires_action":
+    if stored.latest_charge is None and stored.status not in {"processing", "requires_action"}:
         return stored
     extras = stored.extras
     if extras is not None and extras.awaited is not None:

@@ -30,6 +30,7 @@ from fastpay.domain.objects import (
     missing,
 )
 from fastpay.domain.payouts import Payout
+from fastpay.domain.processor_objects import Attempt
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
@@ -85,6 +86,7 @@ APPLICATION_FEE = _stored(21, ApplicationFee)
 FEE_REFUND = _stored(22, FeeRefund)
 CASH_TRANSACTION = _stored(23, CashTransaction)
 FUNDING_INSTRUCTIONS = _stored(24, FundingInstructions)
+ATTEMPT = _stored(25, Attempt)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

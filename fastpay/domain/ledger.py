@@ -16,7 +16,8 @@ from fastpay.errors import InsufficientFunds, InvalidRequest
 
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
 # holds payouts that are on their way, `bank` what has arrived, `disputes` what cardholders dispute until that
-# is decided, `applied_cash` what customers transferred for payments that are not paid in full.
+# is decided, `applied_cash` what customers transferred for payments that are not paid in full, and `in_doubt`
+# holds of what processors may have moved.
 NORMAL_SIDES: dict[str, str] = {
     "processor": "D",
     "pending": "C",
@@ -26,6 +27,7 @@ NORMAL_SIDES: dict[str, str] = {
     "bank": "C",
     "disputes": "C",
     "applied_cash": "C",
+    "in_doubt": "C",
 }
 # Those that a payment moves: no payment loads more.
 _PAYMENT_CODES = ("processor", "pending", "available", "fees")
@@ -61,6 +63,7 @@ SOURCE_PREFIXES: dict[str, str] = {
     "cash_returned": "ccsbtxn",
     "cash_return_canceled": "ccsbtxn",
     "cash_paid": "ch",
+    "in_doubt": "att",
 }
 # Connected accounts and customers have an account in each currency, whose code is their identifier.
 _OWNERS = ("acct", "cus")
@@ -152,10 +155,14 @@ def account_id(scope: Scope, currency: str, code: str) -> str:
 
 
 @functools.lru_cache(maxsize=limits.charts_kept)
-def account_ids(scope: Scope, currency: str) -> Collection[str]:
-    """Return the identifiers of the accounts in one currency that payments of this tenant move."""
+def account_ids(scope: Scope, currency: str, is_routed: bool = False) -> Collection[str]:
+    """Return the identifiers of the accounts in one currency that payments of this tenant move.
+
+    A payment that is routed to a processor moves one more.
+    """
     identifiers = chart(scope, currency)
-    return tuple(identifiers[code] for code in _PAYMENT_CODES)
+    codes = (*_PAYMENT_CODES, "in_doubt") if is_routed else _PAYMENT_CODES
+    return tuple(identifiers[code] for code in codes)
 
 
 def ids_of(scope: Scope, currency: str, *codes: str) -> list[str]:

@@ -80,7 +80,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
             if self.payment_method is None:
                 needed.extend(_default_source(workspace, self.customer))
                 needed.extend(confirmation_tokens.needs(workspace, self.confirmation_token))
-            needed.extend(ledger.account_ids(workspace.scope, self.currency))
+            needed.extend(ledger.account_ids(workspace.scope, self.currency, self.terms.route is not None))
             needed.extend(_method_needs(workspace, self.payment_method, self.currency, self.customer))
         if self.extras:
             extras = options.merge(None, self.extras)
@@ -245,7 +245,7 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                     needed.extend(_default_source(workspace, intent.customer))
             if intent.customer is not None:
                 needed.append(intent.customer)
-            needed.extend(ledger.account_ids(workspace.scope, intent.currency))
+            needed.extend(ledger.account_ids(workspace.scope, intent.currency, self.terms.route is not None))
             needed.extend(destinations.needs(workspace, intent.extras, intent.currency))
             if self.extras or intent.extras is not None:
                 needed.extend(options.merge(intent.extras, self.extras).references)

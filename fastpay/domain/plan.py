@@ -62,6 +62,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False, array_like=True):
     sequence: int
     expand: tuple[str, ...] = ()
     error: ErrorRecord | None = None
+    # Until when another command may write the final answer, in milliseconds since 1970. None if this is it.
+    provisional_until_ms: int | None = None
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -178,6 +180,7 @@ class Draft:
         "moment_s",
         "new_id",
         "opened",
+        "provisional_until_ms",
         "rows",
         "transfers",
         "versions",
@@ -203,6 +206,8 @@ class Draft:
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
         self.failure: ErrorRecord | None = None
+        # See `Answer`.
+        self.provisional_until_ms: int | None = None
 
     @property
     def is_announced(self) -> bool:
@@ -313,7 +318,7 @@ class Draft:
         self.events = events = []
         for number, (event_type, identifier) in enumerate(self._announced, workspace.sequence + 1):
             events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
-        self.answer = Answer(object_id, sequence, expand, self.failure)
+        self.answer = Answer(object_id, sequence, expand, self.failure, self.provisional_until_ms)
         return self
 
     def _open(self, currency: str, code: str) -> Account:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import bank_payments, cash_returns, destinations, disputes, funds, money
+from fastpay.domain import bank_payments, cash_returns, destinations, disputes, funds, money, processing
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import BEHAVIOURS, RefundOutcome
 from fastpay.domain.cash_objects import CASH
@@ -74,6 +74,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
+        processing.refuse_in_live_mode(workspace, "Refunding")
         if _is_charged_back(workspace, charge):
             raise InvalidRequest(
                 f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed"

@@ -7,7 +7,7 @@ attempt, a new state of the setup intent, and the payment method of its customer
 
 import msgspec
 
-from fastpay.domain import challenges, charging, mandates, payment_methods
+from fastpay.domain import challenges, charging, mandates, payment_methods, processing
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.mandates import MandateData
@@ -35,7 +35,7 @@ def attempt(
     raises nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is
     possible.
     """
-    charging.check_processor(workspace)
+    processing.check_processor(workspace)
     charging.check_owner(intent, method)
     if not payment_methods.is_taken(method.type, intent, intent):
         raise InvalidRequest(

@@ -57,6 +57,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     is_forwarded: bool = False
     # If an operator asked for it, and no client.
     action: OperatorAction | None = None
+    # The digest of an idempotency key with a provisional answer, of which this command has the final one.
+    amends: bytes = b""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,6 +5,7 @@ A relation between bounds is asserted in their file, or here if they are in seve
 
 from fastpay.limits.admin import *
 from fastpay.limits.api import *
+from fastpay.limits.attempts import *
 from fastpay.limits.deadlines import *
 from fastpay.limits.demo import *
 from fastpay.limits.domain import *
@@ -65,3 +66,6 @@ assert body_bytes_max * ledger_batch_body_factor <= inflight_bytes_min * 3 // 4
 assert relay_beat_ms + read_timeout_ms < relay_lease_ms
 assert relay_lease_ms + relay_beat_ms + read_timeout_ms < relay_takeover_ms
 assert request_log_integer_max <= 10 ** (card_number_digits_min - 1)
+assert (
+    begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms + home_late_answer_ms < final_answer_margin_ms
+)

@@ -169,6 +169,28 @@ TABLE: tuple[Metric, ...] = (
             "repeated": "Requests sent again since a kept connection had ended",
         },
     ),
+    *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
+    *_counted(
+        "processor_",
+        "counter",
+        {
+            "approved": "Calls that were approved",
+            "declined": "Calls that were declined",
+            "requires_action": "Calls after which the cardholder has to act",
+            "pending": "Calls that the processor answers later",
+            "refused": "Calls that the processor refused",
+            "not_sent": "Calls of which no byte went out",
+            "unknown": "Calls whose outcome is unknown",
+        },
+    ),
+    *_counted(
+        "attempt_",
+        "counter",
+        {
+            "inquiries": "Inquiries about attempts that processors did not answer",
+            "reviews": "Attempts that were left to a person",
+        },
+    ),
     *_counted("feeds_", "gauge", {"followers": "Open event streams", "kept_bytes": "Bytes kept for them"}),
     *_counted("feeds_", "counter", {"dropped": "Streams ended for being slow", "reads": "Reads for streams"}),
     *_counted(

@@ -40,7 +40,7 @@ from fastpay.operations.deadline import Deadline
 from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
 from fastpay.operations.outages import Outages, watch_dependencies
 from fastpay.operations.parts import Part
-from fastpay.operations.processors import open_processors
+from fastpay.operations.processors import open_live_payments
 from fastpay.operations.relay import open_relay
 from fastpay.operations.request_log import open_request_log
 from fastpay.operations.rollout import open_legacy, open_routes
@@ -83,7 +83,6 @@ async def open_application(
         watch = (outages := watch_dependencies(settings, database, redis_url, clock=clock)).database
         open_pool = partial(_open_pool, stack, database, watch.failed, deadline, outages.readiness)
         pool, scan_pool = open_pool("reads", readers), open_pool("scans", settings.scan_connections_max)
-        key_pool = open_pool("keys", limits.key_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         membership, store = Membership(PostgresMembers(pool), reads), PostgresHousekeeping(pool)
@@ -101,9 +100,9 @@ async def open_application(
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
-        keep(_create_housekeeper(settings, store, machine_clock, is_away))
-        keep(open_processors(settings, pool, vault=vault, clock=clock))
-        keep(*_create_timed(settings, store, writer, clock, identifiers, is_away=is_away))
+        live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, is_away=is_away)
+        keep(*(live_payments := live(settings, pool, writer, counters)))
+        keep(*_create_timed(settings, store, writer, (machine_clock, clock), identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
         counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
@@ -115,8 +114,9 @@ async def open_application(
             deliveries=PostgresDeliveries(reads),
             header_seal=SealedHeaderValues(clock=clock),
             request_notes=notes,
+            processor_calls=live_payments.calls,
             feeds=feeds,
-            keys=PostgresKeyRing(key_pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault),
+            keys=_open_keys(settings, open_pool, clock, vault),
             clock=clock,
             identifiers=identifiers,
             readiness=outages.readiness,
@@ -202,6 +202,13 @@ def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers:
     return relay
 
 
+def _open_keys(
+    settings: Settings, open_pool: Callable[[str, int], ReaderPool], clock: Clock, vault: Vault | None
+) -> PostgresKeyRing:
+    pool = open_pool("keys", limits.key_connections_max)
+    return PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault)
+
+
 def _settings_of_api(settings: Settings) -> context.Settings:
     return context.Settings(
         body_bytes_max=settings.body_bytes_max,
@@ -222,15 +229,17 @@ def _create_timed(
     settings: Settings,
     store: PostgresHousekeeping,
     writer: ports.Writer,
-    clock: Clock,
+    clocks: tuple[Clock, Clock],
     identifiers: IdentifierFactory,
     *,
     is_away: Callable[[], bool],
 ) -> list[Part]:
-    """Return the parts that submit commands when their time has come."""
+    """Return the parts that act when their time has come. `clocks` are the machine's and the database's."""
     delay_s = settings.test_delay_s
+    machine_clock, clock = clocks
     links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     return [
+        _create_housekeeper(settings, store, machine_clock, is_away),
         Expirer(
             store,
             writer,

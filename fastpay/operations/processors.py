@@ -1,15 +1,70 @@
 """Puts the processors of all tenants together, for a server and for the command line."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastpay.api.openapi import codes_page
 from fastpay.clock import Clock
 from fastpay.config import Settings
+from fastpay.domain.error_links import ErrorLinks
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Writer
+from fastpay.engine.processors.calls import ProcessorCalls
+from fastpay.engine.processors.janitor import AttemptJanitor
+from fastpay.observability.counters import Counters
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
+from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.pool import ReaderPool
 from fastpay.store.processors import PostgresProcessors
 from fastpay.store.sealing import Vault
+
+
+class LivePayments(NamedTuple):
+    """The parts of a server that carry out live payments, in the order in which they are started."""
+
+    registry: Registry
+    calls: ProcessorCalls
+    janitor: AttemptJanitor
 
 
 def open_processors(settings: Settings, pool: ReaderPool, *, vault: Vault | None, clock: Clock) -> Registry:
     """Return the processors that operators have configured, as they are used by a server."""
     maker = ProcessorMaker(clock=clock, arrival_s=settings.processor_arrival_s)
     return Registry(PostgresProcessors(pool, vault=vault), maker, clock=clock)
+
+
+def open_live_payments(
+    settings: Settings,
+    pool: ReaderPool,
+    writer: Writer,
+    counters: Counters,
+    *,
+    vault: Vault | None,
+    clock: Clock,
+    identifiers: IdentifierFactory,
+    is_away: Callable[[], bool],
+) -> LivePayments:
+    """Return what calls processors, and what inquires of the payments that they did not answer."""
+    registry = open_processors(settings, pool, vault=vault, clock=clock)
+    calls = ProcessorCalls(
+        registry,
+        writer,
+        clock=clock,
+        identifiers=identifiers,
+        timeout_ms=settings.processor_timeout_ms,
+        wait_ms=settings.processor_wait_ms,
+        inquiry_s=settings.processor_inquiry_s,
+    )
+    janitor = AttemptJanitor(
+        PostgresHousekeeping(pool),
+        writer,
+        registry,
+        clock=clock,
+        identifiers=identifiers,
+        inquiry_s=settings.processor_inquiry_s,
+        links=ErrorLinks(codes_url=codes_page.address(settings.public_url)),
+        is_away=is_away,
+    )
+    counters.add(calls, janitor)
+    return LivePayments(registry, calls, janitor)

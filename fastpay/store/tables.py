@@ -309,6 +309,15 @@ TABLES: Mapping[kinds.Kind, Table] = {
         ),
         filters=(_reference("customer"),),
     ),
+    kinds.ATTEMPT: Table(
+        name="attempt",
+        plural="attempts",
+        changing=(_text("status"), _bigint("held"), _bigint("due_at")),
+        fixed=(_bigint("amount"), _text("currency"), _reference("payment_intent")),
+        filters=(_reference("payment_intent"),),
+        owners=(_reference("payment_intent"),),
+        due=_bigint("due_at"),
+    ),
     kinds.LEDGER_ACCOUNT: Table(
         name="account",
         plural="ledger_accounts",

@@ -57,6 +57,7 @@ CASES = [
     case("POST /v1/payment_intents/{pi}/capture"),
     case("POST /v1/payment_intents/{pi}/increment_authorization", amount="5000"),
     case("POST /v1/payment_intents/{pi}/cancel"),
+    case("GET /v1/payment_intents/{pi}/attempts"),
     case("POST /v1/setup_intents", customer="{cus}"),
     case("POST /v1/setup_intents", payment_method="{pm}"),
     case("POST /v1/setup_intents", payment_method="{pm}", confirm="true"),

@@ -61,4 +61,8 @@ def test_most_routes_are_compared_with_the_sdk() -> None:
     known = [
         path for path in ours if not path.startswith(("/v1/test_helpers/", "/v1/webhook_endpoints/{id}/"))
     ]
-    assert known == ["/v1/charges/{id}/refunds", "/v1/request_logs/{id}"]
+    assert known == [
+        "/v1/payment_intents/{id}/attempts",
+        "/v1/charges/{id}/refunds",
+        "/v1/request_logs/{id}",
+    ]

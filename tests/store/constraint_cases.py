@@ -32,6 +32,7 @@ FIRST: list[tuple[str, Row]] = [
     ("webhook_position", {"number": 1}),
     ("webhook_exception", {"sequence": 4}),
     ("webhook_replay", {"webhook_replay_id": name(118)}),
+    ("attempt", {"attempt_id": name(124)}),
     ("cash_transaction", {"cash_transaction_id": name(123)}),
     ("payout", {"payout_id": name(112)}),
     ("account", {"account_id": name(107), "code": "processor", "normal_side": "D"}),
@@ -59,7 +60,7 @@ OF_VERSIONS = (
     "customer", "payment_method", "payment_intent", "charge", "refund", "dispute", "setup_intent",
     "setup_attempt", "connected_account", "account_transfer", "transfer_reversal", "application_fee",
     "fee_refund", "webhook_endpoint", "webhook_replay", "cash_transaction", "balance", "payout",
-    "event",
+    "attempt", "event",
 )  # fmt: skip
 # constraint: what of a good row is changed so that this constraint, and no other, refuses it.
 CASES: dict[str, list[Row]] = {
@@ -149,6 +150,17 @@ CASES: dict[str, list[Row]] = {
     "webhook_exception_cursor_fkey": [{"webhook_endpoint_id": name(999)}, STRANGER],
     "webhook_exception_previous_before": [{"previous_sequence": 3}],
     "webhook_exception_attempts_not_negative": [{"attempts": -1}],
+    "attempt_payment_intent_fkey": [{"payment_intent_id": name(999)}, STRANGER],
+    "attempt_status_known": [{"status": "done", "held": 0, "due_at": None}],
+    "attempt_currency_form": [{"currency": "USD"}],
+    "attempt_amount_positive": [{"amount": 0, "held": 0}],
+    "attempt_held_while_open": [
+        {"held": 0},
+        {"held": 99},
+        {"status": "approved", "due_at": None},
+        {"status": "review", "held": 1, "due_at": None},
+    ],
+    "attempt_due_while_open": [{"status": "declined", "held": 0}],
     "webhook_replay_endpoint_fkey": [{"webhook_endpoint_id": name(999)}, STRANGER],
     "cash_transaction_customer_fkey": [{"customer_id": name(999)}, STRANGER],
     "cash_transaction_payment_intent_fkey": [

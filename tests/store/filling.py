@@ -22,6 +22,7 @@ KINDS = {
     "application_fee": 21,
     "fee_refund": 22,
     "cash_transaction": 23,
+    "attempt": 25,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -186,6 +187,8 @@ _TENTH = [
     f"{_early(repr(FEE) + '::uuid', _ID['application_fee'])}",
     f"cash_transaction select {_OWN}, {_ID['cash_transaction']}, 1, 'funded', 'usd', 5, {_CUSTOMER}, "
     "null, null",
+    f"attempt select {_OWN}, {_ID['attempt']}, 1, 'open', 5, {_early('number', 'null')}, 5, 'usd', "
+    f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",
@@ -204,6 +207,7 @@ _TENTH = [
         "application_fee",
         "fee_refund",
         "cash_transaction",
+        "attempt",
     ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",

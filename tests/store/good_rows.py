@@ -100,6 +100,16 @@ GOOD: dict[str, Row] = {
         "attempts": 1,
         "next_attempt_at": "2024-01-01",
     },
+    "attempt": {
+        "attempt_id": name(20),
+        "version": 1,
+        "status": "open",
+        "held": 100,
+        "due_at": 1_700_000_000,
+        "amount": 100,
+        "currency": "usd",
+        "payment_intent_id": name(104),
+    },
     "webhook_replay": {"webhook_replay_id": name(18), "version": 1, "webhook_endpoint_id": name(117)},
     "account_transfer": {
         "account_transfer_id": name(14),

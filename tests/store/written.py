@@ -19,6 +19,7 @@ from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Answer, Book, Draft, Event, Versioned, Workspace
+from fastpay.domain.processor_objects import Attempt
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
@@ -164,6 +165,17 @@ def _objects(number: int, version: int) -> list[Versioned]:
         *_connected(number),
         *_webhooks(number),
         _funded(number, customer),
+        Attempt(
+            id="att_" + digits_of("attempt", number),
+            created=1,
+            operation="authorize",
+            payment_intent=intent,
+            payment_method=method,
+            processor="acquirer",
+            status="approved",
+            amount=money["amount"],
+            currency=money["currency"],
+        ),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
         Dispute(

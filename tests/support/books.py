@@ -21,12 +21,14 @@ from fastpay.domain.ledger import Account, Transfer, account_id
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Event, Versioned
+from fastpay.domain.processor_objects import Attempt
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.store.connections import connected
 from tests.support import disputes
+from tests.support.books_of_attempts import attempts, holds
 from tests.support.books_of_cash import cash, refunds_of_charges
 from tests.support.books_of_payouts import (
     Move,
@@ -57,6 +59,7 @@ HEADS = {
     21: "application_fee",
     22: "fee_refund",
     23: "cash_transaction",
+    25: "attempt",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -81,6 +84,7 @@ _KINDS: dict[type, int] = {
     FeeRefund: 22,
     CashTransaction: 23,
     FundingInstructions: 24,
+    Attempt: 25,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
 # A refund of an application fee comes with the fee, and a fee shows a refund that was changed.
@@ -96,7 +100,7 @@ def find_faults(tables: Tables) -> list[str]:
         *_sequences(tables),
         *_versions(tables),
         *_accounts(tables),
-        *_holds(moves),
+        *holds(moves),
         *_counters(tables, moves),
         *_places(tables, moves),
         *_payments(tables, moves),
@@ -105,6 +109,7 @@ def find_faults(tables: Tables) -> list[str]:
         *transfers(tables, moves),
         *application_fees(tables, moves),
         *cash(tables, moves),
+        *attempts(tables, moves),
     ]
 
 
@@ -297,26 +302,6 @@ def _accounts(tables: Tables) -> Iterator[str]:
     for key, total in sums.items():
         if total != 0:
             yield f"double entry: {key} adds up to {total}"
-
-
-def _holds(moves: Iterable[Move]) -> Iterator[str]:
-    """A hold ends once at most, by no more than was held, and between the same accounts."""
-    moves = list(moves)
-    held = {(move.scope, move.name): move for move in moves}
-    ended = set()
-    for move in moves:
-        if move.hold is None:
-            continue
-        hold = held.get((move.scope, move.hold))
-        if (move.scope, move.hold) in ended:
-            yield f"hold: {move.hold} ended more than once"
-        ended.add((move.scope, move.hold))
-        if hold is None or hold.phase != "hold":
-            yield f"hold: {move.name} ends {move.hold}, which is no hold"
-        elif move.amount > hold.amount:
-            yield f"hold: {move.name} ends {move.hold} by more than was held"
-        elif (move.accounts, move.currency) != (hold.accounts, hold.currency):
-            yield f"hold: {move.name} ends {move.hold} between other accounts"
 
 
 def _counters(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:

@@ -76,6 +76,7 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
             submission.signed,
             None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
             None if submission.trace is None else submission.trace.to_headers(),
+            submission.amends,
         )
     )
 
@@ -102,6 +103,7 @@ def decode_submission(forwarded: Forwarded, scope: Scope, now_ns: int) -> Submis
         signed=forwarded.signed,
         deadline_ns=None if left_ms is None else now_ns + left_ms * 1_000_000,
         is_forwarded=True,
+        amends=forwarded.amends,
     )
 
 

@@ -69,6 +69,7 @@ class Forwarded(msgspec.Struct, frozen=True, array_like=True):
     signed: str | None
     left_ms: int | None
     trace: tuple[str, str] | None
+    amends: bytes
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, tag=5):

@@ -7,11 +7,11 @@ from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
-from fastpay.engine.write.idempotency import signature_binding, signature_key
+from fastpay.engine.write.idempotency import final_digest, final_key, signature_binding, signature_key
 from fastpay.engine.write.measures import MEASURES
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
-from fastpay.errors import FastpayError, IdempotencyMismatch
+from fastpay.errors import FastpayError, IdempotencyMismatch, KeyInUse
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.writer")
@@ -212,7 +212,10 @@ class DecidedBatch(Batch):
                     self._stand_on(workspace)
                     self._bind(working_set, entry, first.answer)
                 MEASURES.replays += 1
-                return _replay(first, entry, workspace)
+                final = first
+                if first.answer.provisional_until_ms is not None:
+                    final = working_set.idempotency.get(final_digest(entry.digest), first)
+                return _replay(first, final, entry, workspace)
         self._stand_on(workspace)
         return Draft(
             workspace,
@@ -239,6 +242,9 @@ class DecidedBatch(Batch):
         else:
             workspace.merge(draft)
             self.changes.add(submission, draft)
+            if submission.amends and draft.events:
+                amended = submission.amends
+                self._keep(working_set, entry, final_digest(amended), final_key(amended), amended, answer)
         if entry.digest:
             key, fingerprint = submission.idempotency_key, submission.fingerprint
             self._keep(working_set, entry, entry.digest, key, fingerprint, answer)
@@ -276,9 +282,18 @@ class DecidedBatch(Batch):
         self._keep(working_set, entry, entry.signature, key, binding, answer)
 
 
-def _replay(first: IdempotencyRow, entry: QueuedSubmission, workspace: Workspace) -> Outcome:
+def _replay(
+    first: IdempotencyRow, final: IdempotencyRow, entry: QueuedSubmission, workspace: Workspace
+) -> Result:
+    """Return the answer to a key. `final` has the final answer; it is `first` while there is no other."""
     if first.fingerprint == entry.submission.fingerprint:
-        return Outcome(answer=first.answer, objects={}, original_request_id=first.request_id)
+        until_ms = final.answer.provisional_until_ms
+        if until_ms is not None and entry.submission.moment_ms < until_ms + limits.final_answer_margin_ms:
+            return KeyInUse(
+                "The first request with this idempotency key still waits for the processor. Send it again in "
+                "a little while."
+            )
+        return Outcome(answer=final.answer, objects={}, original_request_id=first.request_id)
     error = IdempotencyMismatch(
         "Keys for idempotent requests can only be used with the same parameters they were first used with. "
         "This one was used before with another method, path or other parameters; use a new one."

@@ -36,6 +36,16 @@ def signature_key(submission: Submission) -> str | None:
     return None if submission.signed is None else f" signed {submission.signed}"
 
 
+def final_digest(digest: bytes) -> bytes:
+    """Return the digest under which the final answer is kept to a key whose first answer was provisional."""
+    return hashlib.blake2b(digest, digest_size=16, person=b"final").digest()
+
+
+def final_key(digest: bytes) -> str:
+    """Return the text that is stored as the idempotency key in the row with the final answer."""
+    return f" final {digest.hex()}"
+
+
 def signature_binding(submission: Submission, digest: bytes) -> bytes:
     """Return the fingerprint of the row that binds a signature to the idempotency key of this digest.
 

@@ -11,6 +11,7 @@ from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.ledger_rows import LedgerRows
 from fastpay.domain.plan import Book, Workspace
 from fastpay.engine.ports import IdempotencyRow
+from fastpay.engine.write.idempotency import final_digest
 from fastpay.engine.write.ports import Loader
 from fastpay.engine.write.queued import QueuedSubmission
 
@@ -71,14 +72,16 @@ class WorkingSet:
             self.workspaces[book.scope] = Workspace(book)
 
     def forget_old_answers(self, entries: Sequence[QueuedSubmission]) -> None:
-        """Forget first answers to the keys of these entries that the database may have deleted by now."""
+        """Forget first answers to the keys of these entries that the database may no longer have."""
         for entry in entries:
             for digest in entry.digests:
                 first = self.idempotency.get(digest)
-                if (
-                    first is not None
-                    and entry.submission.moment_ms - first.moment_ms > limits.first_answer_carried_ms
-                ):
+                if first is None:
+                    continue
+                age_ms = entry.submission.moment_ms - first.moment_ms
+                # Another instance may have written the final answer by now.
+                is_provisional = first.answer.provisional_until_ms is not None
+                if is_provisional or age_ms > limits.first_answer_carried_ms:
                     del self.idempotency[digest]
 
     def lacks(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> bool:
@@ -101,6 +104,14 @@ class WorkingSet:
         digests = self._unknown_keys(entries)
         if with_keys and digests:
             rows = await loader.load_idempotency([(scope, digest) for digest, scope in digests.items()])
+            finals = [
+                (row.scope, final_digest(row.digest))
+                for row in rows
+                if row.answer.provisional_until_ms is not None
+            ]
+            if finals:
+                # After the first answers: one of which the final answer is not there yet stays provisional.
+                rows = [*rows, *await loader.load_idempotency(finals)]
             for row in rows:
                 self.idempotency.setdefault(row.digest, row)
         # A missing object is not remembered as missing: it may exist next time.

@@ -242,6 +242,23 @@ claim (object_id, prefix, field, stated, found) as (
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean
         and account.code in ('in_transit', 'bank', 'disputes')
     union all
+    -- What is in doubt is what attempts hold that have not ended: nothing is ever posted there.
+    select
+        account.account_id, 'lacc', doubt.field, doubt.stated, doubt.found
+    from account
+    left join (
+        select currency, sum(held)::bigint as amount
+        from attempt
+        where tenant_id = $1::uuid and livemode = $2::boolean and held > 0
+        group by currency
+    ) as held on held.currency = account.currency
+    cross join lateral (
+        values
+            ('holds of in_doubt', coalesce(held.amount, 0), account.credits_pending),
+            ('balance of in_doubt', 0, account.credits_posted - account.debits_posted)
+    ) as doubt (field, stated, found)
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.code = 'in_doubt'
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance

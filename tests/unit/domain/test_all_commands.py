@@ -32,6 +32,7 @@ from fastpay.domain.payouts import (
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import CancelRefund, CreateRefund, ExpireRefund, SettleRefund
 from fastpay.errors import FastpayError
+from tests.support.live_orders import run_live_order
 from tests.support.random_commands import CURRENCIES, Known, make_command
 from tests.support.seeds import SEED, size
 from tests.support.world import World, card
@@ -209,6 +210,7 @@ def test_the_books_stay_right_in_any_order_and_no_command_that_moves_money_is_le
     done: Counter[str] = Counter()
     for number in range(ORDERS):
         done += run_order(f"{SEED} {number}")
+        done += run_live_order(f"{SEED} {number}")
     missing = set(money_commands()) - done.keys()
     for number in range(MORE_ORDERS):
         if not missing:

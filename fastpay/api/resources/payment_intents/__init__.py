@@ -1,19 +1,24 @@
 """Payment intents."""
 
+from fastpay.api import live_payments
 from fastpay.api.intents import AuthenticateParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
 from fastpay.api.resources.payment_intents import commands, params
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.api.routes import Route
-from fastpay.api.writes import Write
+from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain import kinds
 
 _KIND = kinds.PAYMENT_INTENT
 
 RESOURCES = (PAYMENT_INTENT,)
 ROUTES = (
-    Route("POST", "/v1/payment_intents", Write(PAYMENT_INTENT, params.CreateParams, commands.create)),
+    Route(
+        "POST",
+        "/v1/payment_intents",
+        LiveWrite(PAYMENT_INTENT, params.CreateParams, commands.create, route=live_payments.route_created),
+    ),
     Route(
         "GET",
         "/v1/payment_intents",
@@ -33,12 +38,13 @@ ROUTES = (
     Route(
         "POST",
         "/v1/payment_intents/{id}/confirm",
-        Write(
+        LiveWrite(
             PAYMENT_INTENT,
             params.ConfirmParams,
             commands.confirm,
             path_kind=_KIND,
             check=commands.check_confirmed,
+            route=live_payments.route_confirmed,
         ),
     ),
     Route(

@@ -264,6 +264,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
         links=error_links(call.services, call.request_id),
+        route=None if call.routed is None else call.routed.route,
     )
 
 

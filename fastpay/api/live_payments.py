@@ -1,0 +1,63 @@
+"""Live payments: which processor one goes to, before its command is made.
+
+The card's number and security code go from the parameters into `CardData`, which lives as long as the request
+and the call to the processor do. Nothing else gets them.
+"""
+
+from typing import Protocol
+
+import msgspec
+from msgspec import UnsetType
+
+from fastpay.api import card_params
+from fastpay.api.context import Call
+from fastpay.api.intents import error_links
+from fastpay.api.resources.payment_intents.params import ConfirmParams, CreateParams
+from fastpay.domain import money
+from fastpay.domain.objects import PaymentIntent
+from fastpay.engine.processors.ports import CardData
+
+
+class _Paid(Protocol):
+    @property
+    def payment_method_data(self) -> card_params.PaymentMethodData | UnsetType:
+        """The data of a payment method."""
+
+
+async def route_created(call: Call, params: CreateParams) -> Call:
+    """Return the call with the route of a payment that is confirmed at once. Raises: InvalidRequest."""
+    if not params.confirm:
+        return call
+    amount, currency = money.check_amount(params.amount), money.parse_currency(params.currency)
+    return await _route(call, params, amount, currency)
+
+
+async def route_confirmed(call: Call, params: ConfirmParams) -> Call:
+    """Return the call with the route of a payment that exists."""
+    found = await call.services.reader.get(call.scope, call.arguments["id"])
+    if found is None or not isinstance(found.object, PaymentIntent):
+        return call
+    return await _route(call, params, found.object.amount, found.object.currency)
+
+
+async def _route(call: Call, params: _Paid, amount: int, currency: str) -> Call:
+    calls, card = call.services.processor_calls, _card_data(call, params)
+    if calls is None or card is None:
+        return call
+    links = error_links(call.services, call.request_id)
+    routed = await calls.route(
+        call.scope, amount=amount, currency=currency, method="card", card=card, links=links
+    )
+    return call if routed is None else msgspec.structs.replace(call, routed=routed)
+
+
+def _card_data(call: Call, params: _Paid) -> CardData | None:
+    """Return the card that came with the request, None if none did. Raises: CardDeclined, InvalidRequest."""
+    data = params.payment_method_data
+    if isinstance(data, UnsetType) or isinstance(data.card, UnsetType):
+        return None
+    details = data.billing_details
+    holder = None if isinstance(details, UnsetType) else details.name
+    return card_params.card_data(
+        call, data.card, param="payment_method_data[card]", holder=holder if isinstance(holder, str) else None
+    )

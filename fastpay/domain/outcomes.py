@@ -1,0 +1,187 @@
+"""Commands on attempts: what a processor says of them, and who looks at those that it says nothing of.
+
+    open -> approved                                the payment succeeded, or is authorized
+         -> declined, refused, not_sent, not_found  nothing moved: the payment failed, or tries the next route
+         -> review                                  what was said is not what was ordered: a person decides
+
+The hold of an attempt in review stays, and it may still end as an open one does. An attempt that has ended
+never does so again: what contradicts it is noted, as a review without a hold.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from fastpay.domain import attempts, charging, destinations, ledger, processing
+from fastpay.domain.cards import BEHAVIOURS, Behaviour
+from fastpay.domain.charging import Terms
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
+from fastpay.domain.objects import PaymentIntent, PaymentMethod
+from fastpay.domain.plan import Draft, OnObject, Workspace
+from fastpay.domain.processor_objects import Attempt, Result, Route
+from fastpay.errors import UnexpectedState
+
+# After these the processor has done nothing, and another one may be asked.
+NOTHING_DONE = frozenset(("refused", "not_sent"))
+
+_FAILED = "An error occurred while processing your card. Try again in a little bit."
+_DECLINED = "Your card was declined."
+
+
+class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
+    """Write what a processor says of an attempt, once.
+
+    `next_route` is where the payment goes if the processor has done nothing.
+    """
+
+    result: Result
+    next_route: Route | None = None
+    links: ErrorLinks = NO_LINKS
+
+    def needs(self, workspace: Workspace) -> Iterable[str]:
+        """Return the identifiers to load, including those that the payment refers to."""
+        needed = [self.id]
+        attempt = workspace.find(self.id)
+        if isinstance(attempt, Attempt):
+            needed += [attempt.payment_intent, attempt.payment_method]
+            needed += ledger.account_ids(workspace.scope, attempt.currency, True)
+            intent = workspace.find(attempt.payment_intent)
+            if isinstance(intent, PaymentIntent):
+                needed += destinations.needs(workspace, intent.extras, intent.currency)
+        return needed
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """End the attempt, and the payment with it. Raises: UnexpectedState if it has ended that way."""
+        attempt = workspace.require(Attempt, self.id)
+        result = self.result
+        if attempt.hold is None:
+            _contradict(draft, attempt, result)
+            return attempt.payment_intent
+        fault = _fault(attempt, result)
+        if fault is not None:
+            _review(draft, attempt, fault, processor_id=result.processor_id)
+            return attempt.payment_intent
+        processing.release(draft, attempt)
+        ended = msgspec.structs.replace(
+            attempt,
+            status=result.status,
+            hold=None,
+            held=0,
+            due_at=None,
+            processor_id=result.processor_id or attempt.processor_id,
+            code=result.code,
+            decline_code=result.decline_code,
+            reason=result.reason,
+        )
+        draft.put(ended, "attempt.updated")
+        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        assert intent.status == "processing"
+        if self.next_route is not None and result.status in NOTHING_DONE:
+            processing.open_attempt(draft, intent, self.next_route)
+            return intent.id
+        _end(workspace, draft, intent, attempt, _behaviour(result), self.links)
+        return intent.id
+
+
+class ClaimAttempt(OnObject, frozen=True, gc=False, kw_only=True):
+    """Take an open attempt that is due, so that only one instance inquires.
+
+    `delays_s` are the times from each inquiry to the next; the last one is repeated.
+    """
+
+    delays_s: tuple[int, ...]
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Note the inquiry. Raises: UnexpectedState if another instance was faster, or nothing is due."""
+        attempt = workspace.require(Attempt, self.id)
+        if attempt.due_at is None or attempt.due_at > draft.moment_s:
+            raise UnexpectedState("This attempt is not due.")
+        delay_s = self.delays_s[min(attempt.inquiries, len(self.delays_s) - 1)]
+        claimed = msgspec.structs.replace(
+            attempt, inquiries=attempt.inquiries + 1, due_at=draft.moment_s + delay_s
+        )
+        draft.put(claimed, "attempt.updated")
+        return attempt.id
+
+
+class ReviewAttempt(OnObject, frozen=True, gc=False, kw_only=True):
+    """Leave an open attempt to a person: nothing that a program may do tells what became of it."""
+
+    reason: str
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Note it. Raises: UnexpectedState if the attempt is not open."""
+        attempt = workspace.require(Attempt, self.id)
+        if attempt.status != "open":
+            raise UnexpectedState("This attempt is not open.")
+        _review(draft, attempt, self.reason)
+        return attempt.id
+
+
+def _fault(attempt: Attempt, result: Result) -> str | None:
+    """Return what is wrong with an approval, None for one of what was ordered."""
+    if result.status != "approved":
+        return None
+    if result.amount != attempt.amount:
+        return f"the processor says {result.amount} instead of {attempt.amount}"
+    if result.currency != attempt.currency:
+        return f"the processor says {result.currency} instead of {attempt.currency}"
+    if result.is_captured != attempt.captures:
+        return "the processor captured it" if result.is_captured else "the processor did not capture it"
+    return None
+
+
+def _contradict(draft: Draft, attempt: Attempt, result: Result) -> None:
+    """Note that the processor says something else of an attempt that has ended. Raises: UnexpectedState."""
+    if (result.status == "approved") == (attempt.status == "approved") or attempt.status == "review":
+        raise UnexpectedState(f"This attempt has ended: {attempt.status}.")
+    _review(draft, attempt, f"it ended as {attempt.status}, and the processor says {result.status} now")
+
+
+def _review(draft: Draft, attempt: Attempt, reason: str, *, processor_id: str | None = None) -> None:
+    if (attempt.status, attempt.reason) == ("review", reason):
+        raise UnexpectedState("This attempt is in review for the same reason.")
+    noted = msgspec.structs.replace(
+        attempt,
+        status="review",
+        reason=reason,
+        due_at=None,
+        processor_id=processor_id or attempt.processor_id,
+    )
+    draft.put(noted, "attempt.updated")
+
+
+def _behaviour(result: Result) -> Behaviour:
+    """Return what a test card would do that had this outcome."""
+    if result.status == "approved":
+        return BEHAVIOURS["success"]
+    is_declined = result.status == "declined"
+    code = result.code or ("card_declined" if is_declined else "processing_error")
+    decline_code = result.decline_code or ("generic_decline" if is_declined else "processing_error")
+    return Behaviour(
+        code=code,
+        decline_code=decline_code,
+        message=result.message or (_DECLINED if is_declined else _FAILED),
+        reason=decline_code,
+        outcome_type="issuer_declined" if is_declined else "invalid",
+    )
+
+
+def _end(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    attempt: Attempt,
+    behaviour: Behaviour,
+    links: ErrorLinks,
+) -> None:
+    method = workspace.require(PaymentMethod, attempt.payment_method)
+    extras = None
+    if intent.extras is not None:
+        extras = attempts.charge_extras(intent, method.card, was_challenged=False)
+        intent = destinations.grouped(attempts.without_options(intent))
+    if behaviour.code is not None:
+        charging.decline(draft, intent, method, behaviour, extras, Terms(links=links))
+        return
+    saved = charging.save(draft, intent, method, is_new=False)
+    charging.succeed(workspace, draft, intent, saved, behaviour, extras)

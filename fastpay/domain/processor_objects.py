@@ -1,0 +1,71 @@
+"""What fastpay stores of orders to processors, and what a command is told of their outcomes.
+
+The rules for snapshots in `objects.py` hold here too.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from fastpay.domain.objects import StoredObject
+
+# What is known of an attempt. `open` is all that may still move money without us knowing.
+AttemptStatus = Literal["open", "approved", "declined", "refused", "not_sent", "not_found", "review"]
+
+
+class Route(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Where the payment of a request goes: to a processor, by an attempt whose identifier is the reference.
+
+    The first answer to the request's idempotency key may change for `wait_ms`, and is final after that. If
+    the outcome is not known by then, it is first inquired for `inquiry_s` after the attempt has begun.
+    """
+
+    processor: str
+    reference: str
+    wait_ms: int
+    inquiry_s: int
+
+
+class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a processor says of an attempt: the outcome of its port, as far as the domain needs it.
+
+    `not_found` means that the processor knows of no such order, and never will. `reason` is for operators.
+    """
+
+    status: Literal["approved", "declined", "refused", "not_sent", "not_found"]
+    processor_id: str | None = None
+    amount: int | None = None
+    currency: str | None = None
+    is_captured: bool = False
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+    reason: str = ""
+
+
+class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
+    """One order to one processor. Its identifier is the reference that the processor gets.
+
+    While the outcome is unknown, `held` is in doubt: `hold` reserves it in the account `in_doubt`. An open
+    attempt is looked at again at `due_at`; `inquiries` have been made so far. `reason` is for operators.
+    """
+
+    prefix: ClassVar[str] = "att"
+    noun: ClassVar[str] = "attempt"
+
+    operation: str
+    payment_intent: str
+    payment_method: str
+    amount: int
+    currency: str
+    processor: str
+    status: AttemptStatus = "open"
+    captures: bool = True
+    hold: str | None = None
+    held: int = 0
+    due_at: int | None = None
+    inquiries: int = 0
+    processor_id: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    reason: str = ""

@@ -1,0 +1,288 @@
+"""Calls to processors on behalf of requests: after the attempt is committed, outside of any transaction.
+
+    request    route, command 1 ---------- waits ------------------------> answers
+                             \\                                        /
+    call                      carry_out (no transaction) -> command 2
+
+The call belongs to the instance and not to the request: a client that leaves, or has waited for `wait_ms`,
+changes nothing about it. Whether command 2 has the final answer to the request's key is decided when it is
+sent: only while the request still waits. After that the request waits for it, however long it takes, so
+that nobody is told "processing" whose key then says something else.
+
+If the process ends here, an open attempt is left, and the janitor of any instance takes care of it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain import outcomes
+from fastpay.domain.attempts import is_manual
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
+from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.processor_objects import Attempt, Result, Route
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Outcome, Submission, Writer
+from fastpay.engine.processors import ports
+from fastpay.engine.processors.results import result_of
+from fastpay.engine.write.idempotency import submission_digest
+from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.processors")
+
+# The command was not carried out, or may have been: to send it again changes nothing.
+_MAY_PASS = (ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped)
+
+_STOPPED = (
+    "The server stopped before it knew whether the payment's outcome was written. Send the request again "
+    "with the same idempotency key to learn what became of it."
+)
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """The processors that a payment may go to, and its route to the first one. `card` is in memory only.
+
+    `links` say where a decline is explained.
+    """
+
+    chosen: Sequence[ports.Chosen]
+    route: Route
+    card: ports.CardData
+    links: ErrorLinks
+
+    def __repr__(self) -> str:
+        """Show nothing of the card."""
+        return f"Routed({self.route!r})"
+
+
+class _Waiting:
+    """A request that waits for the outcome of a call.
+
+    `final` is set when command 2 is about to be sent, or nothing more will come. `answer` is what the request
+    answers with then.
+    """
+
+    def __init__(self, submission: Submission, outcome: Outcome, until_ns: int) -> None:
+        self.submission = submission
+        self.outcome = outcome
+        self.until_ns = until_ns
+        self.is_over = False
+        # Whether a command may have changed the answer to the request's key, and has not said so yet.
+        self.is_uncertain = False
+        self.final = asyncio.Event()
+        self.answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def tell(self, answer: Outcome | Exception) -> None:
+        """Give the request its answer, once."""
+        if self.answer.done():
+            return
+        if isinstance(answer, Exception):
+            self.answer.set_exception(answer)
+            # The client may have left, and nobody looks at it then.
+            self.answer.exception()
+        else:
+            self.answer.set_result(answer)
+        self.final.set()
+
+
+class ProcessorCalls:
+    """Routes live payments, calls their processors, and records what came of it."""
+
+    def __init__(
+        self,
+        processors: ports.Processors,
+        writer: Writer,
+        *,
+        clock: Clock,
+        identifiers: IdentifierFactory,
+        timeout_ms: int = limits.processor_timeout_ms,
+        wait_ms: int = limits.processor_wait_ms,
+        inquiry_s: int = limits.processor_inquiry_s,
+        calls_max: int = limits.processor_calls_max,
+    ) -> None:
+        self._processors = processors
+        self._writer = writer
+        self._clock = clock
+        self._identifiers = identifiers
+        self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
+        self._calls_max = calls_max
+        self._calls: set[asyncio.Task[None]] = set()
+        self._outcomes = dict.fromkeys(_COUNTED, 0)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many calls had each outcome, and how many are in flight."""
+        counted = {f"processor_{status}": count for status, count in self._outcomes.items()}
+        return {**counted, "processor_calls": len(self._calls)}
+
+    def start(self) -> None:
+        """Begin. There is nothing to do until a payment comes."""
+
+    async def close(self) -> None:
+        """Leave the calls that are in flight: their attempts are open, and are inquired."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def route(
+        self,
+        scope: Scope,
+        *,
+        amount: int,
+        currency: str,
+        method: str,
+        card: ports.CardData,
+        links: ErrorLinks = NO_LINKS,
+    ) -> Routed | None:
+        """Return where a payment goes, None if no processor takes it.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        if len(self._calls) >= self._calls_max:
+            raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
+        chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
+        return Routed(chosen, self._route(chosen[0]), card, links) if chosen else None
+
+    async def follow(self, routed: Routed, submission: Submission, outcome: Outcome) -> Outcome:
+        """Call the processor after command 1, and return what the request answers with.
+
+        `outcome` is that of command 1. It is returned if no attempt began, and if the wait is over first.
+        Raises: DatabaseUnavailable and the like if the processor's outcome could not be written.
+        """
+        intent = outcome.objects.get(outcome.answer.object_id or "")
+        if (
+            outcome.answer.error is not None
+            or outcome.original_request_id is not None
+            or outcome.answer.provisional_until_ms is None
+            or intent is None
+            or not isinstance(intent.object, PaymentIntent)
+        ):
+            return outcome
+        until_ns = self._clock.monotonic_ns() + self._wait_ms * 1_000_000
+        waiting = _Waiting(submission, outcome, until_ns)
+        call = asyncio.create_task(self._carry_out(routed, intent.object, waiting))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        try:
+            async with asyncio.timeout(self._wait_ms / 1000):
+                await waiting.final.wait()
+        except TimeoutError:
+            if not waiting.final.is_set():
+                waiting.is_over = True
+                return outcome
+        return await asyncio.shield(waiting.answer)
+
+    def _route(self, chosen: ports.Chosen) -> Route:
+        stamp = self._identifiers.stamp()
+        reference = IdentifierSequence(stamp.head, stamp.tail).next(Attempt.prefix)
+        return Route(
+            processor=chosen.name, reference=reference, wait_ms=self._wait_ms, inquiry_s=self._inquiry_s
+        )
+
+    async def _carry_out(self, routed: Routed, intent: PaymentIntent, waiting: _Waiting) -> None:
+        """Call one processor after the other, as long as nothing was done, and record each outcome."""
+        route = routed.route
+        try:
+            for number, chosen in enumerate(routed.chosen, 1):
+                order = _order(route, intent, routed.card)
+                outcome = await self._call(chosen, order)
+                result = result_of(outcome)
+                if result is None:
+                    break
+                may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
+                following = self._route(routed.chosen[number]) if may_go_on else None
+                await self._record(waiting, route.reference, result, following, routed.links)
+                if following is None:
+                    return
+                route = following
+        except Exception:  # noqa: BLE001  the attempt is open, and the janitor goes on
+            _log.exception("processor_call_failed", attempt=route.reference)
+        finally:
+            # Nothing is known, or this process stops: the payment is processing.
+            waiting.tell(DatabaseUnavailable(_STOPPED) if waiting.is_uncertain else waiting.outcome)
+
+    async def _call(self, chosen: ports.Chosen, order: ports.Order) -> ports.Outcome:
+        """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome."""
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1000):
+                outcome = await chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
+        except TimeoutError:
+            outcome = ports.Outcome(status="unknown", reason="the processor did not answer in time")
+        except Exception as error:  # noqa: BLE001  anything may have happened
+            # The text of the error may hold what was sent.
+            _log.error("processor_call_failed", attempt=order.reference, error=type(error).__name__)
+            outcome = ports.Outcome(status="unknown", reason="the call failed")
+        self._outcomes[outcome.status] += 1
+        if outcome.status not in {"approved", "declined"}:
+            _log.warning(
+                "processor_call_ended",
+                attempt=order.reference,
+                processor=chosen.name,
+                status=outcome.status,
+                reason=outcome.reason,
+            )
+        return outcome
+
+    async def _record(
+        self, waiting: _Waiting, reference: str, result: Result, following: Route | None, links: ErrorLinks
+    ) -> None:
+        """Write an outcome. A failure that may pass is tried again, since nobody else knows the outcome."""
+        command = outcomes.RecordOutcome(id=reference, result=result, next_route=following, links=links)
+        is_early = self._clock.monotonic_ns() < waiting.until_ns
+        if is_waited_for := following is None and is_early and not waiting.is_over:
+            waiting.final.set()
+        for attempt in range(1, limits.record_attempts_max + 1):
+            amends = submission_digest(waiting.submission) if is_waited_for and attempt == 1 else b""
+            waiting.is_uncertain = waiting.is_uncertain or bool(amends)
+            try:
+                outcome = await self._writer.submit(self._submission(waiting.submission, command, amends))
+            except _MAY_PASS as error:
+                # The key's answer may have changed or not: the client has to ask again.
+                waiting.tell(error)
+                if attempt == limits.record_attempts_max:
+                    raise
+                pause_ms = min(limits.record_retry_ms << attempt, limits.record_retry_ms_max)
+                await asyncio.sleep(pause_ms / 1000)
+                continue
+            if outcome.answer.object_id is None:
+                # Somebody else has recorded it, or it contradicts what is known: the key's answer stays.
+                waiting.is_uncertain = False
+            elif is_waited_for:
+                waiting.tell(outcome)
+            return
+
+    def _submission(self, first: Submission, command: outcomes.RecordOutcome, amends: bytes) -> Submission:
+        stamp = self._identifiers.stamp()
+        return Submission(
+            scope=first.scope,
+            command=command,
+            request_id=first.request_id,
+            moment_ms=stamp.moment_ms,
+            head=stamp.head,
+            tail=stamp.tail,
+            expand=first.expand,
+            amends=amends,
+        )
+
+
+_COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
+
+
+def _order(route: Route, intent: PaymentIntent, card: ports.CardData) -> ports.Order:
+    """Return what the processor is to do."""
+    return ports.Order(
+        operation="authorize",
+        reference=route.reference,
+        amount=intent.amount,
+        currency=intent.currency,
+        card=card,
+        captures=not is_manual(intent),
+        description=intent.description,
+        statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,
+        return_url=intent.return_url,
+        metadata=intent.metadata,
+    )

@@ -1,0 +1,129 @@
+"""Looks after attempts whose outcome is not known: asks the processor, again and again, ever more rarely.
+
+Every instance does this. Which one asks is decided by a command that takes the attempt (`ClaimAttempt`), so
+two never do at once. An attempt never fails because time has passed: only what the processor says ends it,
+and if it says nothing after the last inquiry, a person has to look.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
+from fastpay.domain.plan import Command
+from fastpay.domain.processor_objects import Attempt, Result
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.periodic import PeriodicWork
+from fastpay.engine.ports import Outcome, Submission, Writer
+from fastpay.engine.processors import ports
+from fastpay.engine.processors.results import inquiry, result_of
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.processors")
+
+_SILENT = "the processor has not said what became of it"
+_GONE = "the processor is no longer configured"
+
+
+class AttemptStore(Protocol):
+    """Lists what is due by the database's clock, over all tenants, the oldest first."""
+
+    async def list_due_objects(self, prefix: str, rows_max: int) -> Sequence[tuple[Scope, str]]:
+        """Return objects of a kind that are due. Raises: DatabaseUnavailable."""
+
+
+class AttemptJanitor(PeriodicWork):
+    """Inquires of open attempts that are due. `inquiry_s` is when each one was first due."""
+
+    def __init__(
+        self,
+        store: AttemptStore,
+        writer: Writer,
+        processors: ports.Processors,
+        *,
+        clock: Clock,
+        identifiers: IdentifierFactory,
+        inquiry_s: int = limits.processor_inquiry_s,
+        links: ErrorLinks = NO_LINKS,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._processors = processors
+        self._identifiers = identifiers
+        self._delays_s = tuple(inquiry_s * factor for factor in limits.inquiry_factors)
+        self._links = links
+        self._slots = asyncio.Semaphore(limits.inquiries_at_once_max)
+        self._inquiries = self._reviews = 0
+        super().__init__(
+            ("attempts", self.inquire, limits.attempts_interval_ms), clock=clock, log=_log, is_away=is_away
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many inquiries were made, and how many attempts were left to a person."""
+        return {"attempt_inquiries": self._inquiries, "attempt_reviews": self._reviews}
+
+    async def inquire(self) -> int:
+        """Inquire of the attempts that are due, and return how many were listed.
+
+        Raises: DatabaseUnavailable, Overloaded, ClockSkewed for one of them, after all were tried.
+        """
+        due = await self._store.list_due_objects(Attempt.prefix, limits.attempts_rows_max)
+        results = await asyncio.gather(*(self._look(*one) for one in due), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return len(due)
+
+    async def _look(self, scope: Scope, identifier: str) -> None:
+        async with self._slots:
+            outcome = await self._submit(scope, ClaimAttempt(id=identifier, delays_s=self._delays_s))
+            claimed = outcome.objects.get(identifier)
+            # Without one, another instance was faster.
+            if claimed is not None and isinstance(claimed.object, Attempt):
+                await self._ask(scope, claimed.object)
+
+    async def _ask(self, scope: Scope, attempt: Attempt) -> None:
+        processor = await self._processors.find(scope, attempt.processor)
+        result, silence = None, _GONE
+        if processor is not None:
+            self._inquiries += 1
+            outcome = await _inquire(processor, attempt)
+            result = Result(status="not_found") if outcome is None else result_of(outcome)
+            silence = _SILENT
+        if result is not None:
+            await self._submit(scope, RecordOutcome(id=attempt.id, result=result, links=self._links))
+        elif attempt.inquiries > len(self._delays_s):
+            self._reviews += 1
+            _log.error("attempt_left", attempt=attempt.id, processor=attempt.processor, reason=silence)
+            await self._submit(scope, ReviewAttempt(id=attempt.id, reason=silence))
+
+    async def _submit(self, scope: Scope, command: Command) -> Outcome:
+        stamp = self._identifiers.stamp()
+        return await self._writer.submit(
+            Submission(
+                scope=scope,
+                command=command,
+                # No request caused this, and events say so.
+                request_id="",
+                moment_ms=stamp.moment_ms,
+                head=stamp.head,
+                tail=stamp.tail,
+            )
+        )
+
+
+async def _inquire(processor: ports.Processor, attempt: Attempt) -> ports.Outcome | None:
+    """Return what the processor says. What takes too long, or fails, is unknown."""
+    try:
+        async with asyncio.timeout(limits.inquiry_timeout_ms / 1000):
+            return await processor.inquire(inquiry(attempt), timeout_ms=limits.inquiry_timeout_ms)
+    except TimeoutError:
+        return ports.Outcome(status="unknown", reason="no answer in time")
+    except Exception as error:  # noqa: BLE001  anything may have happened
+        _log.error("inquiry_failed", attempt=attempt.id, error=type(error).__name__)
+        return ports.Outcome(status="unknown", reason="the inquiry failed")

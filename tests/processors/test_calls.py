@@ -1,0 +1,395 @@
+"""Live payments on a real database: what requests are told and what the books say, whatever calls do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay import limits
+from fastpay.domain.charging import Terms
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.processor_objects import Attempt
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.processors.calls import ProcessorCalls, Routed
+from fastpay.engine.processors.janitor import AttemptJanitor
+from fastpay.engine.processors.ports import CardData, Order
+from fastpay.engine.write.idempotency import submission_digest
+from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
+from fastpay.store.connections import connected
+from fastpay.store.housekeeping import PostgresHousekeeping
+from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
+from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors, saying
+from tests.support.world import PAY
+
+CARD = CardData(number=CARD_NUMBER, exp_month=12, exp_year=2034)
+# Longer than any wait of a test, and shorter than its patience.
+LONG_MS = 30_000
+
+
+class Shop:
+    """A tenant with one instance and the processors that it calls."""
+
+    def __init__(
+        self, database_url: str, instance: Engine, scope: Scope, processors: FakeProcessors, *, wait_ms: int
+    ) -> None:
+        self.database_url, self.instance, self.scope = database_url, instance, scope
+        identifiers = IdentifierFactory(CLOCK)
+        self.calls = ProcessorCalls(
+            processors, instance.writer, clock=CLOCK, identifiers=identifiers, wait_ms=wait_ms, inquiry_s=0
+        )
+        self.janitor = AttemptJanitor(
+            PostgresHousekeeping(instance.pool),
+            instance.writer,
+            processors,
+            clock=CLOCK,
+            identifiers=identifiers,
+            inquiry_s=0,
+        )
+
+    async def route(self) -> Routed:
+        routed = await self.calls.route(self.scope, amount=1000, currency="usd", method="card", card=CARD)
+        assert routed is not None
+        return routed
+
+    async def submission(self, routed: Routed, *, key: str | None = None) -> Submission:
+        command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route))
+        return self.instance.submission(command, self.scope, key=key)
+
+    async def pay(self, *, key: str | None = None) -> Outcome:
+        """Do what a request does, and return its answer."""
+        routed = await self.route()
+        submission = await self.submission(routed, key=key)
+        outcome = await self.instance.writer.submit(submission)
+        return await self.calls.follow(routed, submission, outcome)
+
+    async def objects(self, kind: type) -> list[object]:
+        """Return all objects of a kind as they are now."""
+        listed = await select(self.database_url, "select distinct kind, object_id from object_version")
+        prefix = kind.prefix  # type: ignore[attr-defined]
+        names = [f"{prefix}_{row['object_id'].hex}" for row in listed]
+        reading = await self.instance.reads.read_latest([(self.scope, name) for name in names])
+        return [one.object for _, one in reading.objects if isinstance(one.object, kind)]
+
+    async def intent(self) -> PaymentIntent:
+        (found,) = await self.objects(PaymentIntent)
+        assert isinstance(found, PaymentIntent)
+        return found
+
+    async def attempt(self) -> Attempt:
+        (found,) = await self.objects(Attempt)
+        assert isinstance(found, Attempt)
+        return found
+
+    async def in_doubt(self) -> int:
+        rows = await select(self.database_url, "select credits_pending from account where code = 'in_doubt'")
+        return sum(row["credits_pending"] for row in rows)
+
+
+@asynccontextmanager
+async def shop(database_url: str, *, wait_ms: int = LONG_MS, **named: FakeProcessor) -> AsyncIterator[Shop]:
+    """Open a shop, and find nothing wrong in its books at the end."""
+    scope = await make_tenant(database_url, livemode=True)
+    async with engine(database_url) as instance:
+        opened = Shop(database_url, instance, scope, FakeProcessors(**named), wait_ms=wait_ms)
+        yield opened
+        await opened.calls.close()
+    await check_books(database_url, scope)
+
+
+def status_of(outcome: Outcome) -> str:
+    """Return the status of the payment that an answer shows."""
+    shown = outcome.objects[outcome.answer.object_id or ""].object
+    assert isinstance(shown, PaymentIntent)
+    return shown.status
+
+
+async def test_an_approval_is_the_answer_and_costs_two_commits(database_url: str) -> None:
+    processor = FakeProcessor()
+    async with shop(database_url, acquirer=processor) as own:
+        outcome = await own.pay(key="order")
+        assert status_of(outcome) == "succeeded"
+        (order,) = processor.orders
+        assert order.reference == (await own.attempt()).id
+        assert (order.amount, order.currency, order.captures) == (1000, "usd", True)
+        assert order.card is CARD
+        commits = await select(database_url, "select count(distinct xmin::text) as n from object_version")
+        assert commits[0]["n"] == 2
+        assert await own.in_doubt() == 0
+
+
+async def test_the_processor_is_asked_after_the_attempt_is_committed(database_url: str) -> None:
+    processor = FakeProcessor()
+    seen: list[Any] = []
+
+    async def look(order: Order) -> None:
+        seen.extend(await select(database_url, "select attempt_id, held from attempt where status = 'open'"))
+
+    processor.arrived = look
+    async with shop(database_url, acquirer=processor) as own:
+        await own.pay()
+        assert [(row["attempt_id"].hex, row["held"]) for row in seen] == [
+            (processor.orders[0].reference[-32:], 1000)
+        ]
+
+
+async def test_a_decline_is_the_answer_and_the_same_answer_again(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.outcome = saying("declined", code="card_declined", decline_code="lost_card", message="No.")
+    async with shop(database_url, acquirer=processor) as own:
+        first, again = await own.pay(key="order"), await own.pay(key="order")
+        assert first.answer.error is not None
+        assert (first.answer.error.code, first.answer.error.decline_code) == ("card_declined", "lost_card")
+        assert again.answer == first.answer
+        assert again.original_request_id is not None
+        assert len(processor.orders) == 1
+        assert processor.charged == {}
+
+
+async def test_a_second_request_waits_its_turn_and_gets_the_final_answer(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, acquirer=processor) as own, engine(database_url) as other:
+        first = asyncio.create_task(own.pay(key="order"))
+        await _until(lambda: bool(processor.orders))
+        second = await own.submission(await own.route(), key="order")
+        for instance in (own.instance, other):
+            with pytest.raises(KeyInUse) as refused:
+                await instance.writer.submit(second)
+            assert (refused.value.status, refused.value.retryable) == (409, True)
+        processor.gate.set()
+        answer = await first
+        assert status_of(answer) == "succeeded"
+        for instance in (own.instance, other, own.instance):
+            again = await instance.writer.submit(second)
+            assert again.answer == answer.answer
+        assert len(processor.orders) == 1
+
+
+async def test_who_has_waited_long_enough_is_told_processing_and_always_so(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, wait_ms=50, acquirer=processor) as own:
+        first = await own.pay(key="order")
+        assert status_of(first) == "processing"
+        processor.gate.set()
+        await _until_async(lambda: _has_ended(own))
+        assert (await own.intent()).status == "succeeded"
+        later = await own.submission(await own.route(), key="order")
+        with pytest.raises(KeyInUse):
+            await own.instance.writer.submit(later)
+        margin_ms = limits.final_answer_margin_ms + 50
+        for more_ms in (margin_ms + 1_000, margin_ms + 2_000):
+            moved = msgspec.structs.replace(later, moment_ms=later.moment_ms + more_ms)
+            replay = await own.instance.writer.submit(moved)
+            assert replay.answer == first.answer
+        assert len(processor.orders) == 1
+
+
+async def test_a_client_that_leaves_changes_nothing(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, acquirer=processor) as own:
+        request = asyncio.create_task(own.pay(key="order"))
+        await _until(lambda: bool(processor.orders))
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+        processor.gate.set()
+        await _until_async(lambda: _has_ended(own))
+        assert (await own.intent()).status == "succeeded"
+        again = await own.instance.writer.submit(await own.submission(await own.route(), key="order"))
+        assert again.original_request_id is not None
+        assert again.answer.provisional_until_ms is None
+
+
+@pytest.mark.parametrize("acts", [True, False])
+async def test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once(
+    database_url: str, acts: bool
+) -> None:
+    processor = FakeProcessor()
+    processor.acts, processor.answers = acts, False
+    async with shop(database_url, acquirer=processor, second=FakeProcessor()) as own:
+        assert status_of(await own.pay(key="order")) == "processing"
+        assert await own.in_doubt() == 1000
+        await _until_async(own.janitor.inquire)
+        intent, attempt = await own.intent(), await own.attempt()
+        assert intent.status == ("succeeded" if acts else "requires_payment_method")
+        assert attempt.status == ("approved" if acts else "not_found")
+        assert processor.charged == ({attempt.id: 1} if acts else {})
+        assert len(processor.orders) == 1
+        assert await own.in_doubt() == 0
+
+
+async def test_a_silent_processor_fails_nothing_and_is_asked_ever_more_rarely(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.answers = processor.knows = False
+    async with shop(database_url, acquirer=processor) as own:
+        await own.pay()
+        asked = 1 + len(limits.inquiry_factors)
+        for number in range(1, asked + 1):
+            await own.janitor.inquire()
+            assert len(processor.inquiries) == number
+            assert (await own.intent()).status == "processing"
+            assert (await own.attempt()).status == ("open" if number < asked else "review")
+        await own.janitor.inquire()
+        assert len(processor.inquiries) == asked
+        assert await own.in_doubt() == 1000
+
+
+async def test_two_instances_ask_once(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.answers = processor.knows = False
+    async with shop(database_url, acquirer=processor) as own, engine(database_url) as other:
+        await own.pay()
+        second = AttemptJanitor(
+            PostgresHousekeeping(other.pool),
+            other.writer,
+            FakeProcessors(acquirer=processor),
+            clock=CLOCK,
+            identifiers=IdentifierFactory(CLOCK),
+        )
+        first = AttemptJanitor(
+            PostgresHousekeeping(own.instance.pool),
+            own.instance.writer,
+            FakeProcessors(acquirer=processor),
+            clock=CLOCK,
+            identifiers=IdentifierFactory(CLOCK),
+        )
+        await asyncio.gather(first.inquire(), second.inquire(), first.inquire(), second.inquire())
+        assert len(processor.inquiries) == 1
+
+
+@pytest.mark.parametrize("status", ["not_sent", "refused"])
+async def test_another_processor_is_asked_only_if_the_first_did_nothing(
+    database_url: str, status: str
+) -> None:
+    first, second = FakeProcessor(), FakeProcessor()
+    first.outcome = saying(status)
+    async with shop(database_url, first=first, second=second) as own:
+        assert status_of(await own.pay(key="order")) == "succeeded"
+        attempts = await own.objects(Attempt)
+        assert sorted((one.processor, one.status) for one in attempts if isinstance(one, Attempt)) == [
+            ("first", status),
+            ("second", "approved"),
+        ]
+        assert first.orders[0].reference != second.orders[0].reference
+        assert list(second.charged.values()) == [1]
+        replay = await own.instance.writer.submit(await own.submission(await own.route(), key="order"))
+        assert replay.answer.provisional_until_ms is None
+
+
+async def test_nobody_else_is_asked_after_an_unknown_outcome_or_a_decline(database_url: str) -> None:
+    first, second = FakeProcessor(), FakeProcessor()
+    async with shop(database_url, first=first, second=second) as own:
+        for outcome in (saying("unknown"), saying("pending"), saying("declined")):
+            first.outcome = outcome
+            await own.pay()
+        assert (len(first.orders), len(second.orders)) == (3, 0)
+
+
+async def test_an_approval_of_another_amount_moves_nothing(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.outcome = saying("approved", amount=999, currency="usd", is_captured=True)
+    async with shop(database_url, acquirer=processor) as own:
+        assert status_of(await own.pay(key="order")) == "processing"
+        assert (await own.attempt()).status == "review"
+        assert await own.in_doubt() == 1000
+
+
+async def test_a_call_that_raises_or_hangs_leaves_the_outcome_unknown(database_url: str) -> None:
+    processor = FakeProcessor()
+
+    async def fail(order: Order) -> None:
+        raise ValueError(CARD_NUMBER)
+
+    processor.arrived = fail
+    async with shop(database_url, acquirer=processor) as own:
+        assert status_of(await own.pay()) == "processing"
+        assert (await own.attempt()).status == "open"
+        assert own.calls.counts()["processor_unknown"] == 1
+
+
+async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, acquirer=processor) as own:
+        request = asyncio.create_task(own.pay(key="order"))
+        await _until(lambda: bool(processor.orders))
+        await own.calls.close()
+        assert status_of(await request) == "processing"
+        assert (await own.attempt()).status == "open"
+        await own.janitor.inquire()
+        assert (await own.intent()).status == "requires_payment_method"
+
+
+async def test_too_many_calls_are_refused_before_anything_is_written(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, acquirer=processor) as own:
+        own.calls._calls_max = 1
+        request = asyncio.create_task(own.pay())
+        await _until(lambda: bool(processor.orders))
+        with pytest.raises(Overloaded):
+            await own.route()
+        processor.gate.set()
+        await request
+
+
+async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = FakeProcessor()
+    monkeypatch.setattr(limits, "record_retry_ms", 1)
+    async with shop(database_url, acquirer=processor) as own:
+        submit, failures = own.instance.writer.submit, 3
+
+        async def fail(submission: Submission) -> Outcome:
+            nonlocal failures
+            if type(submission.command).__name__ == "RecordOutcome" and failures:
+                failures -= 1
+                raise DatabaseUnavailable("away")
+            return await submit(submission)
+
+        monkeypatch.setattr(own.instance.writer, "submit", fail)
+        # Its key's answer may have changed: the client has to ask.
+        with pytest.raises(DatabaseUnavailable):
+            await own.pay(key="order")
+        await _until_async(lambda: _has_ended(own))
+        assert (await own.intent()).status == "succeeded"
+        assert failures == 0
+
+
+async def test_no_digest_is_amended_without_a_key(database_url: str) -> None:
+    async with shop(database_url, acquirer=FakeProcessor()) as own:
+        routed = await own.route()
+        assert submission_digest(await own.submission(routed)) == b""
+        assert "4242" not in repr(routed)
+        assert status_of(await own.pay()) == "succeeded"
+
+
+async def select(database_url: str, query: str) -> list[Any]:
+    """Return rows of the database."""
+    async with connected(database_url) as connection:
+        found: list[Any] = await connection.fetch(query)
+    return found
+
+
+async def _has_ended(own: Shop) -> bool:
+    return (await own.attempt()).hold is None
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    async def ask() -> bool:
+        return is_true()
+
+    await _until_async(ask)
+
+
+async def _until_async(is_true: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(30):
+        while not await is_true():  # noqa: ASYNC110  the database says it
+            await asyncio.sleep(0.01)

@@ -1,0 +1,264 @@
+"""Live payments with another fastpay as their processor, which is killed at the worst moments.
+
+The upstream's books say what has moved: each payment ends as they say, charged once at most, with nothing
+left in doubt.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from fastpay.config import Settings
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.configuration_ports import Secrets
+from fastpay.operations.embedded import children
+from fastpay.operations.sealing_keys import key_file
+from fastpay.store import processors
+from fastpay.store.connections import connected
+from fastpay.store.sealing import Vault, read_keys
+from tests.support.api import open_client
+from tests.support.books import check_database
+from tests.support.engine import CLOCK
+from tests.support.held_proxy import HeldProxy
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
+from tests.support.tenants import make_tenant
+
+NUMBER = "4242424242424242"
+DECLINED = "4000000000009979"
+PAY = {
+    "amount": "2000",
+    "currency": "usd",
+    "confirm": "true",
+    "payment_method_data[type]": "card",
+    "payment_method_data[card][number]": NUMBER,
+    "payment_method_data[card][exp_month]": "12",
+    "payment_method_data[card][exp_year]": "2034",
+    "payment_method_data[card][cvc]": "123",
+}
+# An inquiry every second, and proof of absence as early as can be set.
+QUICK = {
+    "FASTPAY_PROCESSOR_INQUIRY_S": "1",
+    "FASTPAY_PROCESSOR_ARRIVAL_S": "1",
+    "FASTPAY_PROCESSOR_WAIT_MS": "20000",
+}
+
+
+class Front:
+    """A server with a live tenant, whose processor is a tenant of the upstream behind a proxy."""
+
+    def __init__(self, spawn: SpawnServer, upstream: RunningServer, proxy: HeldProxy) -> None:
+        self._spawn = spawn
+        self.proxy = proxy
+        self.server = spawn(environment=QUICK)
+        own, theirs = make_tenant(self.server.database_url), make_tenant(upstream.database_url)
+        self.scope = Scope(own.tenant_id.hex, livemode=True)
+        self._key = own.live_secret
+        self.upstream = open_client(upstream.url, theirs.secret)
+        asyncio.run(self._configure(theirs.secret))
+
+    async def _configure(self, secret: str) -> None:
+        path = key_file(Settings(data_dir=str(self.server.data_dir)))
+        assert path is not None
+        async with connected(self.server.database_url) as connection:
+            await processors.add_processor(
+                connection,
+                self.scope,
+                name="acquirer",
+                kind="stripe",
+                url=self.proxy.url,
+                secrets=Secrets(secret=secret),
+                vault=Vault(read_keys(path), clock=CLOCK),
+                clock=CLOCK,
+            )
+
+    def client(self) -> httpx.Client:
+        """Return a client with the live key."""
+        return open_client(self.server.url, self._key)
+
+    def restart(self) -> None:
+        """Start the server again on its data."""
+        self.server = self._spawn(data_dir=self.server.data_dir, environment=QUICK)
+
+    def charged(self) -> list[str]:
+        """Return the references of all payments that the upstream has charged."""
+        listed = self.upstream.get("/v1/payment_intents", params={"limit": "100"}).json()["data"]
+        return [one["metadata"]["fastpay_reference"] for one in listed if one["status"] == "succeeded"]
+
+    def wait_ended(self) -> dict[str, Any]:
+        """Return the only payment once it has ended."""
+        with self.client() as http:
+            last: dict[str, Any] = {}
+
+            def has_ended() -> bool:
+                (last["payment"],) = http.get("/v1/payment_intents").json()["data"]
+                return bool(last["payment"]["status"] != "processing")
+
+            assert children.wait_until(has_ended, timeout_ms=PATIENCE_SECONDS * 1000), self.server.output
+            payment: dict[str, Any] = last["payment"]
+            return payment
+
+    def attempts(self, payment: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the attempts of a payment."""
+        with self.client() as http:
+            listed: list[dict[str, Any]] = http.get(f"/v1/payment_intents/{payment['id']}/attempts").json()[
+                "data"
+            ]
+            return listed
+
+    def check(self) -> None:
+        """Find nothing in doubt, nothing wrong in the books, and no card's number in the log or the data."""
+        url = self.server.database_url
+        assert fetch(url, "select 1 from account where code = 'in_doubt' and credits_pending <> 0") == []
+        asyncio.run(check_database(url))
+        with self.client() as http:
+            assert http.get("/v1/ledger/verify").json()["problems"] == []
+        assert NUMBER not in self.server.output
+
+
+@pytest.fixture
+def front(spawn_server: SpawnServer, server: RunningServer, scratch: Path) -> Iterator[Front]:
+    with HeldProxy(server.url) as proxy:
+        made = Front(spawn_server, server, proxy)
+        with contextlib.closing(made.upstream):
+            yield made
+
+
+def pay(http: httpx.Client, key: str = "order", **more: str) -> httpx.Response:
+    """Pay with a card."""
+    return http.post("/v1/payment_intents", data=PAY | more, headers={"Idempotency-Key": key})
+
+
+def test_a_card_pays_and_the_answer_is_the_same_again(front: Front) -> None:
+    with front.client() as http:
+        first, again = pay(http), pay(http)
+        assert first.status_code == 200, first.text
+        paid = first.json()
+        assert (paid["status"], paid["amount_received"], paid["livemode"]) == ("succeeded", 2000, True)
+        assert again.content == first.content
+        assert again.headers["idempotent-replayed"] == "true"
+        (attempt,) = front.attempts(paid)
+        assert (attempt["status"], attempt["processor"], attempt["in_doubt"]) == ("approved", "acquirer", 0)
+        assert front.charged() == [attempt["id"]]
+        method = http.get(f"/v1/payment_methods/{paid['payment_method']}").json()["card"]
+        assert (method["brand"], method["last4"], method["country"]) == ("visa", "4242", None)
+    front.check()
+
+
+def test_a_decline_says_what_the_processor_said(front: Front) -> None:
+    with front.client() as http:
+        refused = pay(http, **{"payment_method_data[card][number]": DECLINED})
+        assert refused.status_code == 402, refused.text
+        error = refused.json()["error"]
+        assert (error["code"], error["decline_code"]) == ("card_declined", "stolen_card")
+        assert error["payment_intent"]["status"] == "requires_payment_method"
+        assert pay(http, **{"payment_method_data[card][number]": DECLINED}).content == refused.content
+        # It can be paid with another card.
+        confirmed = http.post(
+            f"/v1/payment_intents/{error['payment_intent']['id']}/confirm",
+            data={name: value for name, value in PAY.items() if name.startswith("payment_method_data")},
+        )
+        assert confirmed.json()["status"] == "succeeded", confirmed.text
+        (reference,) = front.charged()
+        assert front.attempts(confirmed.json())[0]["id"] == reference
+    front.check()
+
+
+def test_while_one_request_waits_another_is_told_to_come_back(front: Front) -> None:
+    front.proxy.hold("answers")
+    with front.client() as http, front.client() as other:
+        answers: list[httpx.Response] = []
+        with _in_background(lambda: answers.append(pay(http))):
+            front.proxy.wait_reached()
+            busy = pay(other)
+            assert (busy.status_code, busy.json()["error"]["code"]) == (409, "idempotency_key_in_use")
+            assert busy.headers["stripe-should-retry"] == "true"
+            front.proxy.release()
+        assert answers[0].json()["status"] == "succeeded"
+        assert pay(other).content == answers[0].content
+    assert len(front.charged()) == 1
+    front.check()
+
+
+@pytest.mark.parametrize(
+    "moment", ["before the upstream has it", "after it acted", "before the outcome is kept"]
+)
+def test_after_a_kill_a_payment_ends_as_the_upstream_says(front: Front, moment: str) -> None:
+    front.proxy.hold("requests" if moment.endswith("has it") else "answers")
+    with front.client() as http, _in_background(lambda: _lose(http)):
+        front.proxy.wait_reached()
+        # Whatever was asked, the attempt was on disk before.
+        rows = fetch(front.server.database_url, "select held from attempt where status = 'open'")
+        assert [row["held"] for row in rows] == [2000]
+        if moment == "before the outcome is kept":
+            with _held_book(front.server.database_url):
+                front.proxy.release()
+                _wait_for_waiting(front.server.database_url)
+                front.server.kill()
+        else:
+            front.server.kill()
+            front.proxy.drop()
+    charged = front.charged()
+    assert len(charged) == (moment != "before the upstream has it")
+    front.restart()
+    payment = front.wait_ended()
+    (attempt,) = front.attempts(payment)
+    assert front.charged() == charged
+    if charged:
+        assert (payment["status"], payment["amount_received"]) == ("succeeded", 2000)
+        assert charged == [attempt["id"]]
+    else:
+        assert (payment["status"], payment["amount_received"]) == ("requires_payment_method", 0)
+        assert attempt["status"] == "not_found"
+    front.check()
+
+
+def _lose(http: httpx.Client) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        pay(http)
+
+
+@contextlib.contextmanager
+def _in_background(work: Any) -> Iterator[None]:
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+def _wait_for_waiting(database_url: str) -> None:
+    """Return once somebody waits for a lock: the command with the outcome is at the database."""
+    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+    assert children.wait_until(lambda: bool(fetch(database_url, waiting)), timeout_ms=PATIENCE_SECONDS * 1000)
+
+
+@contextlib.contextmanager
+def _held_book(database_url: str) -> Iterator[None]:
+    """Hold the books of all tenants, so that nothing is committed."""
+    held, done = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        # The database ends with the server.
+        with contextlib.suppress(asyncpg.InterfaceError):
+            async with connected(database_url) as connection, connection.transaction():
+                await connection.fetch("select 1 from book for update")
+                held.set()
+                await asyncio.to_thread(done.wait, PATIENCE_SECONDS)
+
+    thread = threading.Thread(target=lambda: asyncio.run(hold()))
+    thread.start()
+    assert held.wait(PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(PATIENCE_SECONDS)

@@ -1,0 +1,94 @@
+"""A processor that does what a test says, and keeps books of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.ports import Chosen, Declaration, Notice, Order, Outcome, Processor
+
+CARD_NUMBER = "4242424242424242"
+
+
+class FakeProcessor:
+    """Satisfies `Processor`. `charged` are its books: how often each reference was charged.
+
+    `acts` says whether an order is carried out, and `answers` whether the answer arrives. While `gate` is
+    closed no call gets anywhere.
+    """
+
+    declaration = Declaration()
+
+    def __init__(self) -> None:
+        self.charged: dict[str, int] = {}
+        self.orders: list[Order] = []
+        self.inquiries: list[Order] = []
+        self.acts = self.answers = self.knows = True
+        self.outcome: Callable[[Order], Outcome] = approved
+        self.gate = asyncio.Event()
+        self.gate.set()
+        # Called with each order when it arrives, before anything is done.
+        self.arrived: Callable[[Order], Awaitable[None]] | None = None
+
+    async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
+        """Carry out an order, or not."""
+        self.orders.append(order)
+        if self.arrived is not None:
+            await self.arrived(order)
+        await self.gate.wait()
+        outcome = self.outcome(order)
+        if self.acts and outcome.status == "approved":
+            self.charged[order.reference] = self.charged.get(order.reference, 0) + 1
+        return outcome if self.answers else Outcome(status="unknown", reason="the answer was lost")
+
+    async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
+        """Say what the books say."""
+        self.inquiries.append(order)
+        if not self.knows:
+            return Outcome(status="unknown", reason="no answer")
+        return approved(order) if order.reference in self.charged else None
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Receive nothing."""
+        return None
+
+    async def check(self, *, timeout_ms: int) -> str | None:
+        """Be there."""
+        return None
+
+
+class FakeProcessors:
+    """Satisfies `Processors`: every tenant has these, the first choice first."""
+
+    def __init__(self, **named: FakeProcessor) -> None:
+        self.named_ones: dict[str, FakeProcessor] = named
+
+    async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
+        """Return all."""
+        return [Chosen(name, one) for name, one in self.named_ones.items()]
+
+    async def find(self, scope: Scope, name: str) -> Processor | None:
+        """Return one by its name."""
+        return self.named_ones.get(name)
+
+    async def named(self, name: str) -> Sequence[tuple[Scope, Processor]]:
+        """Receive no webhooks."""
+        return []
+
+
+def approved(order: Order) -> Outcome:
+    """Return the approval of what was ordered."""
+    return Outcome(
+        status="approved",
+        processor_id="theirs",
+        amount=order.amount,
+        currency=order.currency,
+        is_captured=order.captures,
+    )
+
+
+def saying(status: str, **more: object) -> Callable[[Order], Outcome]:
+    """Return what gives every order this outcome."""
+    outcome = msgspec.convert({"status": status, **more}, Outcome)
+    return lambda order: outcome

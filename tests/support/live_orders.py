@@ -1,0 +1,82 @@
+"""Random orders of live payments: every outcome, true or false, early, late and again."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
+from fastpay.domain.charging import Terms
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
+from fastpay.domain.payment_intents import ConfirmPaymentIntent
+from fastpay.domain.plan import Command
+from fastpay.domain.processor_objects import Attempt, Result, Route
+from fastpay.domain.refunds import CreateRefund
+from fastpay.errors import FastpayError
+from tests.support.world import PAY, World, card
+
+COMMANDS = 300
+_LIVE = Scope("0" * 31 + "1", True)
+
+
+def run_live_order(seed: str) -> Counter[str]:
+    """Run commands on live payments, and return how often each one changed something."""
+    chance, world = random.Random(seed), World(scope=_LIVE)
+    done: Counter[str] = Counter()
+    for number in range(COMMANDS):
+        world.moment_s += chance.choice((0, 1, 60))
+        command = _next_command(world, chance, number)
+        try:
+            draft = world.run(command)
+        except FastpayError:
+            continue
+        done[type(command).__name__] += bool(draft.versions)
+        if number % 40 == 0:
+            world.check()
+    world.check()
+    return done
+
+
+def _next_command(world: World, chance: random.Random, number: int) -> Command:
+    attempts = [one.object for one in world.objects.values() if isinstance(one.object, Attempt)]
+    intents = [one.object.id for one in world.objects.values() if isinstance(one.object, PaymentIntent)]
+    terms = Terms(route=_route(number))
+    begin = msgspec.structs.replace(
+        PAY, terms=terms, fields={"capture_method": chance.choice(("automatic", "manual"))}
+    )
+    if not attempts or chance.random() < 0.2:
+        return begin
+    attempt, intent = chance.choice(attempts), chance.choice(intents)
+    following = _route(number) if chance.random() < 0.5 else None
+    makers: tuple[Callable[[], Command], ...] = (
+        lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
+        lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
+        lambda: ClaimAttempt(id=attempt.id, delays_s=(1, 30)),
+        lambda: ReviewAttempt(id=attempt.id, reason="silence"),
+        lambda: ConfirmPaymentIntent(id=intent, payment_method=card(), terms=terms),
+        lambda: CancelPaymentIntent(id=intent),
+        lambda: CapturePaymentIntent(id=intent),
+        lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, 5))),
+    )
+    return chance.choice(makers)()
+
+
+def _result(attempt: Attempt, chance: random.Random) -> Result:
+    status = chance.choice(("approved", "approved", "declined", "refused", "not_sent", "not_found"))
+    wrong = chance.random() < 0.2
+    return msgspec.convert(
+        {
+            "status": status,
+            "amount": attempt.amount + wrong,
+            "currency": attempt.currency,
+            "is_captured": attempt.captures,
+        },
+        Result,
+    )
+
+
+def _route(number: int) -> Route:
+    return Route(processor="acquirer", reference=f"att_{number:032x}", wait_ms=1, inquiry_s=5)
