@@ -27,33 +27,7 @@ DEBIT = {
     "payment_method_data[billing_details][email]": "ada@example.com",
 }
 OPTIONS = [
-    *(
-        option(f"{CARD}[{name}]", **{f"{CARD}[{name}]": "sometimes"})
-        for name in (
-            "capture_method",
-            "moto",
-            "network",
-            "request_extended_authorization",
-            "request_incremental_authorization",
-            "request_multicapture",
-            "request_overcapture",
-            "request_three_d_secure",
-            "require_cvc_recollection",
-            "setup_future_usage",
-            "stored_credential_transaction_type",
-        )
-    ),
     option(f"{SECURE}[version]", MISSING, **{f"{SECURE}[transaction_id]": "t"}),
-    option(f"{SECURE}[version]", **{f"{SECURE}[version]": "9", f"{SECURE}[transaction_id]": "t"}),
-    option(
-        f"{SECURE}[electronic_commerce_indicator]",
-        **{
-            f"{SECURE}[version]": "2.1.0",
-            f"{SECURE}[transaction_id]": "t",
-            f"{SECURE}[electronic_commerce_indicator]": "99",
-        },
-    ),
-    option(f"{CARD}[mit_exemption][wish]", UNKNOWN, **{f"{CARD}[mit_exemption][wish]": "1"}),
     option("level3[merchant_reference]", MISSING, **{"level3[shipping_amount]": "5"}),
     option(
         "amount_details[tax][total_tax_amount]", INTEGER, **{"amount_details[tax][total_tax_amount]": "-1"}
@@ -66,14 +40,11 @@ OPTIONS = [
             "amount_details[line_items][0][unit_cost]": "5",
         },
     ),
-    option("radar_options[skip_rules][0]", **{"radar_options[skip_rules][0]": "some"}),
-    option("payment_details[order]", UNKNOWN, **{"payment_details[order]": "1"}),
     option("mandate_data", **{"mandate_data[customer_acceptance][type]": "offline"}),
     option("payment_method_data[sepa_debit]", MISSING, **DEBIT),
     option(IBAN, "account_number_invalid", **{**DEBIT, IBAN: "DE00370400440532013000"}),
     option(IBAN, "bank_account_unusable", **{**DEBIT, IBAN: "DE75512108001245126199"}),
     form(f"{HELD}/capture", param="amount_to_capture", code="amount_too_small", amount_to_capture="-1"),
-    form(f"{HELD}/capture", param="final_capture", final_capture="maybe"),
     form(f"{HELD}/increment_authorization", code=MISSING, param="amount"),
     form(f"{HELD}/increment_authorization", code="amount_too_small", param="amount", amount="0"),
 ]

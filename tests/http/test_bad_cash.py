@@ -33,17 +33,8 @@ CASES = [
     form(FUND, code="amount_too_large", param="amount", amount="100000000", currency="usd"),
     form(FUND, param="currency", amount="5", currency="zzz"),
     form(FUND, param="reference", amount="5", currency="usd", reference="x" * 1000),
-    form(FUND, code=UNKNOWN, param="referense", amount="5", currency="usd", referense="x"),
-    form(
-        f"{CUSTOMER}/cash_balance",
-        param="settings[reconciliation_mode]",
-        **{"settings[reconciliation_mode]": "by hand"},
-    ),
-    form(f"{CUSTOMER}/cash_balance", code=UNKNOWN, param="settings[mode]", **{"settings[mode]": "manual"}),
     query(f"{CUSTOMER}/cash_balance?expand[]=customer", param="expand"),
     form(INSTRUCTIONS, code=MISSING, param="bank_transfer", **ASKED),
-    form(INSTRUCTIONS, param="funding_type", **{**ASKED, "funding_type": "cheque"}),
-    form(INSTRUCTIONS, param="bank_transfer[type]", **ASKED, **{"bank_transfer[type]": "ch_bank_transfer"}),
     form(INSTRUCTIONS, param="currency", **ASKED, **{"bank_transfer[type]": "gb_bank_transfer"}),
     form(
         INSTRUCTIONS,
@@ -57,15 +48,7 @@ CASES = [
         **ASKED,
         **{"bank_transfer[type]": "us_bank_transfer", "bank_transfer[eu_bank_transfer][country]": "DE"},
     ),
-    form(
-        INSTRUCTIONS,
-        param="bank_transfer[requested_address_types][0]",
-        **ASKED,
-        **{"bank_transfer[type]": "us_bank_transfer", "bank_transfer[requested_address_types][0]": "fax"},
-    ),
-    form(INTENTS, param=f"{OPTIONS}[funding_type]", **PAID, **{f"{OPTIONS}[funding_type]": "cash"}),
     form(INTENTS, code=MISSING, param=f"{OPTIONS}[funding_type]", **PAID, **EURO),
-    form(INTENTS, param=f"{TRANSFER}[type]", **PAID, **FUNDED, **{f"{TRANSFER}[type]": "x"}),
     form(INTENTS, code=MISSING, param=f"{TRANSFER}[eu_bank_transfer][country]", **PAID, **FUNDED, **EURO),
     form(
         INTENTS,
@@ -107,7 +90,6 @@ CASES = [
         )
         for name in RETURNED
     ),
-    form(REFUNDS, param="origin", **{**RETURNED, "origin": "bank"}),
     form(REFUNDS, param="currency", **{**RETURNED, "currency": "zzz"}),
     form(REFUNDS, code="amount_too_small", param="amount", **{**RETURNED, "amount": "0"}),
     form(REFUNDS, code="amount_too_large", param="amount", **{**RETURNED, "amount": "100000000"}),
