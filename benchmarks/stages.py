@@ -68,8 +68,8 @@ _WORKING = (
 # These wait for the database; a batch shares them.
 _WAITING = (
     Step("prefetch", WorkingSet, "load"),
-    Step("lock the books, compare and write", PostgresTransaction, "write_ahead"),
-    Step("begin to end of the transaction", PostgresBatches, "run_batch"),
+    Step("lock the books, compare, write and commit", PostgresTransaction, "write_ahead"),
+    Step("all of the transaction", PostgresBatches, "write_decided"),
 )
 
 STEPS = (*_WORKING, *_WAITING, Step("submit", Writer, "submit"))

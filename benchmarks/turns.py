@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
 
 import click
@@ -123,13 +123,12 @@ class _Store:
     def lane(self) -> "_Store":
         return _Store(self._database)
 
-    async def run_batch(
-        self,
-        work: BatchWork,
-        *,
-        goes_on: Callable[[], bool] = lambda: False,
-        timeout_ms: float = limits.commit_timeout_ms,
+    async def write_decided(
+        self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], *, timeout_ms: float
     ) -> None:
+        await self.run_batch(lambda one: one.write_ahead(books, encoded, moments), timeout_ms=timeout_ms)
+
+    async def run_batch(self, work: BatchWork, *, timeout_ms: float = limits.commit_timeout_ms) -> None:
         database, transaction = self._database, _Transaction(self._database)
         database.transactions += 1
         if database.cpu_s:
@@ -195,7 +194,7 @@ class _Transaction:
             [self._database.books[scope] for scope in scopes if scope not in busy], frozenset(busy)
         )
 
-    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int]) -> None:
         await asyncio.sleep(_ROUND_TRIP_S)
         assert isinstance(encoded, _Kept)
         for book in books:

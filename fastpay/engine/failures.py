@@ -41,4 +41,4 @@ class WrongMoment(BatchFailure):
 
 
 class UnknownOutcome(BatchFailure):
-    """The connection was lost after COMMIT was sent, and its outcome could not be looked up."""
+    """The connection was lost while the batch may be committed, and the outcome could not be looked up."""

@@ -1,21 +1,20 @@
 """Runs the transactions of batches on a connection of their own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
-
-import asyncpg
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.failures import RefusedBatch, TransientFailure, UnknownOutcome
+from fastpay.engine.failures import RefusedBatch, TransientFailure
 from fastpay.engine.ports import Changes, IdempotencyRow
 from fastpay.engine.write.ports import BatchWork, Encoded, TakenBooks
-from fastpay.store import columns, ledger_rows, rows
+from fastpay.store import columns, ledger_rows, lost_commits, rows
 from fastpay.store.columns import Witness
 from fastpay.store.failures import is_answer, translate
+from fastpay.store.lost_commits import Backend, HasEnded
 from fastpay.store.postgres import Connection, DatabaseSettings, connect
 from fastpay.store.statements import SQL, combine
 
@@ -31,8 +30,8 @@ class PostgresBatches:
         self._begin = _BEGIN if settings.session_state else _begin(self._lock_timeout_ms)
         self._lanes: list[PostgresBatches] = []
         self._connection: Connection | None = None
-        # Whether the last COMMIT was `commit and chain`, so that a transaction is open.
-        self._has_begun = False
+        # What serves the connection, where that is known: one backend for all of its transactions.
+        self._backend: Backend | None = None
         # When the transaction that runs must have ended, a time of the loop, and what looks then.
         self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -53,34 +52,59 @@ class PostgresBatches:
         except Exception as error:
             raise translate(error) from error
 
-    async def run_batch(
-        self,
-        work: BatchWork,
-        *,
-        goes_on: Callable[[], bool] = lambda: False,
-        timeout_ms: float = limits.commit_timeout_ms,
+    async def write_decided(
+        self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], *, timeout_ms: float
     ) -> None:
-        """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
-        # One timer serves many transactions. One for each would cost half a turn of the event loop, and a
-        # timeout for each statement several times as much.
-        due = self._due = asyncio.get_running_loop().time() + timeout_ms / 1000
-        if self._timer is None or due < self._timer.when():
-            self._wake_at(due)
+        """Commit what was decided ahead. Raises: see `WriterStore.write_decided`."""
+        assert not encoded.rest
+        if not self._settings.session_state:
+            # A pooler sends the settings of the session and the statement to different connections.
+            await self.run_batch(lambda one: one.write_ahead(books, encoded, moments), timeout_ms=timeout_ms)
+            return
+        self._limit(timeout_ms)
         try:
-            await self._run_batch(work, goes_on, timeout_ms)
+            await self._write_decided(books, encoded, moments, timeout_ms)
         finally:
             self._due = None
 
-    async def _run_batch(self, work: BatchWork, goes_on: Callable[[], bool], timeout_ms: float) -> None:
-        transaction = None
+    async def _write_decided(
+        self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], timeout_ms: float
+    ) -> None:
         try:
-            connection = self._connection
-            if connection is None or connection.is_closed():
-                async with asyncio.timeout(timeout_ms / 1000):
-                    connection = await self._connected()
-            if not self._has_begun:
-                await connection.execute(self._begin)
-            self._has_begun = False
+            connection = await self._usable(timeout_ms)
+        except Exception as error:
+            raise translate(error) from error
+        transaction, backend = PostgresTransaction(connection), self._backend
+        assert backend is not None
+        try:
+            # Outside of a transaction block it is committed with its own end.
+            await transaction.write_ahead(books, encoded, moments)
+        except Exception as error:
+            if not is_answer(error):
+                await self._close()
+                await self._look_up(lost_commits.by_backend(backend), transaction)
+                return
+            failure = translate(error)
+            if isinstance(failure, TransientFailure) and failure.kind != "contention":
+                # The host may now be another server: connect again for the next attempt.
+                await self._close()
+            raise failure from error
+        except BaseException:
+            await self._close()
+            raise
+
+    async def run_batch(self, work: BatchWork, *, timeout_ms: float = limits.commit_timeout_ms) -> None:
+        """Run `work` in one transaction and commit it. Raises: see `WriterStore.run_batch`."""
+        self._limit(timeout_ms)
+        try:
+            await self._run_batch(work, timeout_ms)
+        finally:
+            self._due = None
+
+    async def _run_batch(self, work: BatchWork, timeout_ms: float) -> None:
+        try:
+            connection = await self._usable(timeout_ms)
+            await connection.execute(self._begin)
             transaction = PostgresTransaction(connection)
             await work(transaction)
         except Exception as error:
@@ -98,15 +122,14 @@ class PostgresBatches:
             # Cancelled: do not wait for a rollback, which a server that hangs would not answer.
             await self._close()
             raise
-        # Without session state each transaction begins with its own `set local`.
-        chains = self._settings.session_state and goes_on()
         try:
-            status = await connection.execute("commit and chain" if chains else "commit")
+            status = await connection.execute("commit")
         except Exception as error:
             await self._close()
             if is_answer(error):
                 raise translate(error) from error
-            await self._resolve(transaction)
+            # A pooler may let another client have the backend, so that its end would say nothing.
+            await self._look_up(lost_commits.by_number(transaction.transaction_id), transaction)
             return
         except BaseException:
             await self._close()
@@ -114,7 +137,6 @@ class PostgresBatches:
         if status != "COMMIT":
             # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK and no error.
             raise RefusedBatch("25P02", None)
-        self._has_begun = chains
 
     @asynccontextmanager
     async def loading(self) -> AsyncIterator["PostgresLoader"]:
@@ -152,6 +174,16 @@ class PostgresBatches:
         if side is not None and not side.is_closed():
             side.terminate()
 
+    def _limit(self, timeout_ms: float) -> None:
+        """Let a transaction take so long.
+
+        One timer serves many transactions. One for each would cost half a turn of the event loop, and a
+        timeout for each statement several times as much.
+        """
+        due = self._due = asyncio.get_running_loop().time() + timeout_ms / 1000
+        if self._timer is None or due < self._timer.when():
+            self._wake_at(due)
+
     def _wake_at(self, time: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -173,10 +205,24 @@ class PostgresBatches:
         if self._connection is not None and not self._connection.is_closed():
             self._connection.terminate()
 
+    async def _usable(self, timeout_ms: float) -> Connection:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            async with asyncio.timeout(timeout_ms / 1000):
+                connection = await self._connected()
+        return connection
+
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._settings, lock_timeout_ms=self._lock_timeout_ms)
-            self._has_begun = False
+            self._connection, self._backend = None, None
+            connection = await connect(self._settings, lock_timeout_ms=self._lock_timeout_ms)
+            try:
+                if self._settings.session_state:
+                    self._backend = await lost_commits.backend_of(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
         return self._connection
 
     async def _abandon(self) -> None:
@@ -195,41 +241,13 @@ class PostgresBatches:
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
-    async def _resolve(self, transaction: "PostgresTransaction") -> None:
-        """Find out whether a COMMIT without an answer took effect. Returns if it did.
+    async def _look_up(self, has_ended: HasEnded, transaction: "PostgresTransaction") -> None:
+        """Return if a transaction whose end nobody has told us was committed.
 
-        Raises: TransientFailure if it did not; UnknownOutcome if the database does not answer in time.
+        Raises: TransientFailure if it was not; UnknownOutcome if the database does not answer in time.
         """
-        if transaction.witness is None:
-            return
-        try:
-            async with asyncio.timeout(limits.resolve_timeout_ms / 1000):
-                written = await self._look_for(transaction, transaction.witness)
-        except TimeoutError as error:
-            await self._close()
-            raise UnknownOutcome from error
-        if not written:
-            raise TransientFailure("08007")
-
-    async def _look_for(self, transaction: "PostgresTransaction", witness: Witness) -> bool:
-        """Wait until a transaction has ended, and return whether it was committed. Raises: UnknownOutcome.
-
-        Its identifier only tells whether it still runs: after a crash PostgreSQL can assign an identifier
-        again. Whether it was committed is told by a row that only this transaction can have written.
-        """
-        for attempt in range(limits.commit_attempts_max):
-            try:
-                connection = await self._connected()
-                # Two statements, so that the snapshot of the second is taken after the transaction ended.
-                if await _has_ended(connection, transaction.transaction_id):
-                    return bool(await connection.fetchval(SQL[witness[0]], *witness[1:]))
-            except Exception as error:
-                await self._close()
-                if not isinstance(translate(error), TransientFailure):
-                    raise UnknownOutcome from error
-            backoff_ms = min(limits.commit_backoff_ms * 2 ** (attempt + 2), limits.commit_backoff_max_ms)
-            await asyncio.sleep(backoff_ms / 1000)
-        raise UnknownOutcome
+        if transaction.witness is not None:
+            await lost_commits.look_up(self._connected, self._close, has_ended, transaction.witness)
 
 
 def _begin(lock_timeout_ms: int) -> str:
@@ -239,16 +257,6 @@ def _begin(lock_timeout_ms: int) -> str:
         f"set local lock_timeout = {lock_timeout_ms}; "
         f"set local idle_in_transaction_session_timeout = {limits.idle_in_transaction_timeout_ms}"
     )
-
-
-async def _has_ended(connection: Connection, transaction_id: str | None) -> bool:
-    """Return whether a transaction has ended, as far as this server knows."""
-    try:
-        status = await connection.fetchval(SQL["transaction_status"], transaction_id)
-    except asyncpg.InvalidParameterValueError:
-        # The identifier is in the future: it was assigned before a crash, which ended the transaction.
-        return True
-    return bool(status != "in progress")
 
 
 class PostgresLoader:
@@ -348,15 +356,15 @@ class PostgresTransaction(PostgresLoader):
             await self._connection.execute(combine(encoded.names), *encoded.arguments)
         self.witness = encoded.witness or self.witness
 
-    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
-        """Lock these books and write, in one statement. `translate` returns OutdatedBatch for a conflict."""
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int]) -> None:
+        """Lock these books and write, in one statement. `translate` knows what it raises."""
         assert isinstance(encoded, columns.EncodedChanges)
+        self.witness = encoded.witness or self.witness
         # The main statement locks and compares. PostgreSQL runs the data-modifying parts in WITH after it.
         statement = combine((*encoded.names, "require_books"))
-        self.transaction_id, self.moment_ms = await self._connection.fetchrow(
-            statement, *encoded.arguments, *columns.encode_books(books)
+        self.transaction_id = await self._connection.fetchval(
+            statement, *encoded.arguments, *columns.encode_books(books), *moments
         )
-        self.witness = encoded.witness or self.witness
 
     async def write_more(self, encoded: Encoded) -> None:
         """Write a further part of the batch after `write_ahead`."""

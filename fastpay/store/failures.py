@@ -2,10 +2,17 @@
 
 import asyncpg
 
-from fastpay.engine.failures import BatchFailure, FailureKind, OutdatedBatch, RefusedBatch, TransientFailure
+from fastpay.engine.failures import (
+    BatchFailure,
+    FailureKind,
+    OutdatedBatch,
+    RefusedBatch,
+    TransientFailure,
+    WrongMoment,
+)
 
-# The SQLSTATE that `require_books` raises (see migration 0010).
-OUTDATED = "FP001"
+# The SQLSTATEs that `require_decided` raises (see migration 0046).
+OUTDATED, WRONG_MOMENT = "FP001", "FP002"
 # SQLSTATEs of a conflict with another transaction. The connection can be used again.
 CONTENTION = frozenset(
     (
@@ -61,6 +68,8 @@ def translate(error: Exception) -> BatchFailure:
 def _translate_answer(error: asyncpg.PostgresError) -> BatchFailure:
     if error.sqlstate == OUTDATED:
         return OutdatedBatch()
+    if error.sqlstate == WRONG_MOMENT:
+        return WrongMoment()
     if error.sqlstate in TRANSIENT or isinstance(error, asyncpg.PostgresConnectionError):
         kind = "contention" if error.sqlstate in CONTENTION else _KINDS.get(error.sqlstate, "unreachable")
         return TransientFailure(error.sqlstate, kind=kind, reason=describe(error))

@@ -6,7 +6,7 @@ import pytest
 
 from fastpay.engine.write.ports import BatchWork
 from fastpay.store.connections import connected
-from tests.support.engine import engine, make_tenant
+from tests.support.engine import engine, make_tenant, write_in_blocks
 from tests.support.postgres_proxy import Proxy
 from tests.support.world import PAY
 
@@ -35,6 +35,7 @@ async def test_a_lost_commit_is_not_taken_for_anothers(
                 await run_batch(renumbered, **options)
 
             monkeypatch.setattr(instance.batches, "run_batch", run_renumbered)
+            write_in_blocks(monkeypatch, instance.batches)
             proxy.arm("before", name="commit")
             outcome = await instance.submit(PAY, scope)
         assert proxy.struck == 1

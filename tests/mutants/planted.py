@@ -16,6 +16,7 @@ COMMITTER = "fastpay/engine/write/committer.py"
 BATCHES = "fastpay/store/batches.py"
 COLUMNS = "fastpay/store/columns.py"
 FAILURES = "fastpay/store/failures.py"
+LOST_COMMITS = "fastpay/store/lost_commits.py"
 FRESHNESS = "fastpay/engine/read/freshness.py"
 PROOF = "fastpay/store/sql/require_books.sql"
 
@@ -25,6 +26,7 @@ STORM = f"{CUTS}::test_clients_get_their_one_answer_through_a_storm_of_cuts"
 AHEAD = "tests/store/test_ahead.py"
 TRUSTED = "tests/unit/engine/write/test_trusted_keys.py"
 WRITES = "tests/store/test_writes.py"
+LOST = "tests/store/test_lost_commits.py"
 ALIKE = "tests/store/test_batches_alike.py"
 MODEL = "tests/model/test_payments.py"
 INSTANCES = "tests/store/test_instances.py"
@@ -41,36 +43,71 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "answer-before-commit",
         BATCHES,
-        'status = await connection.execute("commit and chain" if chains else "commit")',
-        'status = "COMMIT"\n            asyncio.get_running_loop().create_task(connection.execute("commit"))',
+        "await transaction.write_ahead(books, encoded, moments)",
+        "asyncio.get_running_loop().create_task(transaction.write_ahead(books, encoded, moments))",
         (UNKEYED,),
     ),
     Mutant(
-        "take-a-lost-commit-for-committed",
+        "answer-before-the-commit-of-a-block",
         BATCHES,
-        'if not written:\n            raise TransientFailure("08007")',
+        'status = await connection.execute("commit")',
+        'status = "COMMIT"\n            asyncio.get_running_loop().create_task(connection.execute("commit"))',
+        (f"{CUTS}::test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer",),
+    ),
+    Mutant(
+        "take-a-lost-commit-for-committed",
+        LOST_COMMITS,
+        'if not written:\n        raise TransientFailure("08007")',
         "del written",
         (UNKEYED,),
     ),
     Mutant(
         "take-a-lost-commit-for-not-committed",
         BATCHES,
-        "await self._resolve(transaction)\n            return",
+        "await self._look_up(lost_commits.by_number(transaction.transaction_id), transaction)",
+        'raise TransientFailure("08006") from error',
+        (f"{CUTS}::test_a_commit_that_comes_late_is_waited_for_behind_a_pooler",),
+    ),
+    Mutant(
+        "take-a-lost-statement-for-not-committed",
+        BATCHES,
+        "await self._look_up(lost_commits.by_backend(backend), transaction)",
         'raise TransientFailure("08006") from error',
         (UNKEYED,),
     ),
     Mutant(
         "look-while-the-lost-transaction-still-runs",
-        BATCHES,
+        LOST_COMMITS,
         'return bool(status != "in progress")',
         "return status is not Ellipsis",
+        (f"{CUTS}::test_a_commit_that_comes_late_is_waited_for_behind_a_pooler",),
+    ),
+    Mutant(
+        "look-while-the-lost-statement-may-still-come",
+        LOST_COMMITS,
+        'return await connection.fetchval(SQL["end_backend"], *backend) is None',
+        "return True",
         (UNKEYED,),
+    ),
+    Mutant(
+        "end-whatever-has-the-number-of-a-backend",
+        "fastpay/store/sql/end_backend.sql",
+        "backend_start = $2::timestamptz",
+        "backend_start >= $2::timestamptz - interval '1 year'",
+        (f"{LOST}::test_a_process_that_was_started_later_is_not_ended",),
+    ),
+    Mutant(
+        "commit-at-any-time",
+        PROOF,
+        "between $5::bigint and $6::bigint",
+        "<= greatest($5::bigint, $6::bigint, 1 << 62)",
+        (f"{WRITES}::test_what_was_decided_at_another_time_is_refused",),
     ),
     Mutant(
         "lose-the-witness",
         BATCHES,
-        "        if transaction.witness is None:\n            return\n",
-        "        if transaction.witness is not None:\n            return\n",
+        "        if transaction.witness is not None:\n",
+        "        if transaction.witness is None:\n",
         (UNKEYED,),
     ),
     Mutant(
@@ -120,13 +157,6 @@ MUTANTS: tuple[Mutant, ...] = (
         PROOF,
         "    for update skip locked\n",
         "",
-        (WRITES,),
-    ),
-    Mutant(
-        "begin-what-may-never-come",
-        BATCHES,
-        "chains = self._settings.session_state and goes_on()",
-        "chains = self._settings.session_state",
         (WRITES,),
     ),
     Mutant(

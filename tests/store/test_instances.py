@@ -21,7 +21,7 @@ from fastpay.engine.ports import Outcome
 from fastpay.engine.write.ports import BatchTransaction, BatchWork
 from fastpay.store.connections import connected
 from tests.support.books import check_database
-from tests.support.engine import Engine, check_books, engine, make_tenant, read_objects
+from tests.support.engine import Engine, check_books, engine, make_tenant, read_objects, write_in_blocks
 from tests.support.seeds import SEED
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import HOLD, PAY
@@ -129,6 +129,7 @@ async def test_a_batch_waits_for_the_other_instances_before_it_looks_at_anything
             await run_batch(wait_before_commit, **options)
 
         monkeypatch.setattr(one.batches, "run_batch", run_slowly)
+        write_in_blocks(monkeypatch, one.batches)
         first = asyncio.create_task(one.submit(PAY, scope, key="k"))
         await written.wait()
         second = asyncio.create_task(other.submit(PAY, scope, key="k"))

@@ -12,7 +12,7 @@ from fastpay.engine.write.ports import BatchTransaction
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store.connections import connected
 from fastpay.store.statement_times import TimedConnection
-from tests.support.engine import check_books, engine, make_tenant, read_objects
+from tests.support.engine import check_books, engine, make_tenant, read_objects, write_in_blocks
 from tests.support.world import PAY
 
 
@@ -60,6 +60,7 @@ async def test_a_connection_ended_before_commit_is_opened_again_and_the_batch_wr
 
         interrupted = Interrupted(instance.batches, end_it)
         monkeypatch.setattr(instance.batches, "run_batch", interrupted.run_batch)
+        write_in_blocks(monkeypatch, instance.batches)
         outcomes = await asyncio.gather(
             *(instance.submit(PAY, scope, key=f"k{number}") for number in range(5))
         )

@@ -64,7 +64,7 @@ async def test_a_book_that_was_written_since_the_snapshot_is_not_taken(
             arguments = ([scope.tenant_id], [scope.livemode], [7])
             expected = columns.encode_books([Book(scope, 0, rows.book(book).rules)])
             await other.execute("select pg_advisory_lock(1)")
-            written = asyncio.create_task(connection.execute(statement, *arguments, *expected))
+            written = asyncio.create_task(connection.execute(statement, *arguments, *expected, 0, 1 << 62))
             await until(lambda: other.fetchval(IS_WAITING))
             if is_written:
                 # As an operator does who sets a rule to what it is.

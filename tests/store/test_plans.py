@@ -86,6 +86,8 @@ _ANY_AMOUNT = (0, 2**53)
 # Below every position in the sequence and above none.
 _POSITIONS = (ledger_rows.NOW, 0, 0, 0)
 
+# The first and the last moment of what may be committed now.
+ANY_TIME = (0, 1 << 62)
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "console_balances": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS], LOWEST, WANTED),
     "console_deliveries": (*_SCOPE, _CHARGES, 10, 5),
@@ -129,7 +131,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "load_transfers": (*_SCOPE, [digits_of("transfer", number) for number in _NUMBERS]),
     "lock_books": _OTHERS,
     "take_books": _OTHERS,
-    "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual",0]'] * WANTED),
+    "require_books": (*_OTHERS, [0] * WANTED, ['[0,0,true,2,{},"manual",0]'] * WANTED, *ANY_TIME),
     "relay_pending": (SEVENTH, False, _LATER, 0),
     "relay_states": (*_SCOPE, [ENDPOINT]),
     "read_latest": (*_OWN, _CHARGES, *_OTHERS),
@@ -230,7 +232,7 @@ ELSEWHERE = {
     "asks each tenant, for an operator": ("console_find",),
     "is about operators, who are few": ("operator_",),
     "inserts without a look at anything": ("write_operator_actions",),
-    "asks no table": ("probe_", "read_moment", "transaction_status"),
+    "asks no table": ("end_backend", "own_backend", "probe_", "read_moment", "transaction_status"),
     "asks for the one row of a table, once a start or a connection to Redis": (
         *("read_incarnation", "read_seal_key"),
     ),
@@ -266,7 +268,7 @@ async def make_cases(connection: Connection) -> list[Case]:
         # As their books are laid down: nothing was ever committed.
         books = columns.encode_books([Book(scope, 0) for scope in changes.sequences])
         statement = combine((*encoded.names, "require_books"))
-        cases.append(await make_case(connection, name, statement, [*encoded.arguments, *books]))
+        cases.append(await make_case(connection, name, statement, [*encoded.arguments, *books, *ANY_TIME]))
     return cases
 
 

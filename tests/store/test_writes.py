@@ -7,35 +7,38 @@ import msgspec
 import pytest
 
 from benchmarks import samples
+from fastpay import limits
 from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Book
 from fastpay.domain.refunds import CreateRefund
-from fastpay.engine.failures import OutdatedBatch, RefusedBatch
+from fastpay.engine.failures import OutdatedBatch, RefusedBatch, WrongMoment
 from fastpay.engine.ports import Changes
-from fastpay.engine.write.ports import BatchTransaction
 from fastpay.store import columns
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import connected
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.statements import BATCH_MARK, combine
 from tests.store.test_batches_alike import writing
-from tests.support.engine import check_books, engine, make_tenant, read_versions
+from tests.support.engine import check_books, count, engine, make_tenant, read_versions
 from tests.support.servers import PATIENCE_SECONDS
 from tests.support.world import card
 
 
-async def run(batches: PostgresBatches, changes: Changes, *, sequence: int = 0) -> None:
+async def run(
+    batches: PostgresBatches,
+    changes: Changes,
+    *,
+    sequence: int = 0,
+    moments: tuple[int, int] = (0, 1 << 62),
+) -> None:
     """Commit changes that were encoded ahead, and decided on books that stand at `sequence`."""
     encoded = run_steps(batches.encode(changes))
     found = [Book(scope, sequence, samples.FEES) for scope in changes.sequences]
 
-    async def work(transaction: BatchTransaction) -> None:
-        await transaction.write_ahead(found, encoded)
-
     try:
-        await batches.run_batch(work)
+        await batches.write_decided(found, encoded, moments, timeout_ms=limits.commit_timeout_ms)
     finally:
         await batches.close()
 
@@ -162,7 +165,19 @@ async def test_a_book_that_has_changed_in_anything_refuses_what_was_decided_ahea
         assert await connection.fetchval("select count(*) from object_version") == 0
 
 
-async def test_batches_that_follow_each_other_need_two_round_trips_each(database_url: str) -> None:
+@pytest.mark.parametrize("moments", [(0, 1_700_000_000_000), (1 << 60, 1 << 61)])
+@pytest.mark.parametrize("session_state", [True, False])
+async def test_what_was_decided_at_another_time_is_refused(
+    database_url: str, session_state: bool, moments: tuple[int, int]
+) -> None:
+    scope = await make_tenant(database_url)
+    batches = PostgresBatches(DatabaseSettings(url=database_url, session_state=session_state))
+    with pytest.raises(WrongMoment):
+        await run(batches, samples.new_changes(1, scope), moments=moments)
+    assert await count(database_url, "object_version") == 0
+
+
+async def test_batches_that_follow_each_other_need_one_round_trip_each(database_url: str) -> None:
     scope = await make_tenant(database_url)
     seen: list[str] = []
     async with engine(database_url) as instance, writing(instance.batches, 1) as writer:
@@ -175,8 +190,7 @@ async def test_batches_that_follow_each_other_need_two_round_trips_each(database
             lambda query: seen.append(query.query.removeprefix(BATCH_MARK).split(None, 1)[0])
         )
         await asyncio.gather(*(instance.do(pay, scope) for _ in range(10)))
-        # One writes and one commits; only the first had to begin, and the last leaves nothing begun.
-        assert seen == ["begin", *["with", "commit"] * 10]
+        assert seen == ["with"] * 10
         async with connected(database_url) as other:
             idle = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
             assert await other.fetchval(idle) == 0

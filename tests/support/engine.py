@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
+import pytest
 
 from benchmarks import samples
 from fastpay import limits
@@ -14,10 +15,11 @@ from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Transfer, account_id
 from fastpay.domain.objects import StoredObject
-from fastpay.domain.plan import Command, Event, Versioned
+from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import CommitObserver, Outcome, Submission
 from fastpay.engine.read.reader import Reader
+from fastpay.engine.write.ports import Encoded
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import keys, rows
@@ -230,6 +232,17 @@ async def count(database_url: str, table: str) -> int:
     async with connected(database_url) as connection:
         found: int = await connection.fetchval(f"select count(*) from {table}")
     return found
+
+
+def write_in_blocks(monkeypatch: pytest.MonkeyPatch, batches: PostgresBatches) -> None:
+    """Write what was decided ahead in a block, as behind a pooler: the work can be held before COMMIT."""
+
+    async def write_decided(
+        books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], **options: Any
+    ) -> None:
+        await batches.run_batch(lambda one: one.write_ahead(books, encoded, moments), **options)
+
+    monkeypatch.setattr(batches, "write_decided", write_decided)
 
 
 async def record(proxy: Proxy, instance: Engine, scope: Scope) -> list[str]:

@@ -13,7 +13,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Book, Command, Event, Versioned
 from fastpay.domain.rules import Rules
-from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure
+from fastpay.engine.failures import BatchFailure, OutdatedBatch, RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.ports import Changes, IdempotencyRow, Submission
 from fastpay.engine.write.ports import BatchWork, Encoded, TakenBooks
 from tests.support.books import check_memory
@@ -86,13 +86,13 @@ class MemoryStore:
         """Return a way to the same state beside this one."""
         return MemoryLane(self)
 
-    async def run_batch(
-        self,
-        work: BatchWork,
-        *,
-        goes_on: Callable[[], bool] = lambda: False,
-        timeout_ms: float = limits.commit_timeout_ms,
+    async def write_decided(
+        self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], *, timeout_ms: float
     ) -> None:
+        """Write it as a batch of its own."""
+        await self.run_batch(lambda one: one.write_ahead(books, encoded, moments), timeout_ms=timeout_ms)
+
+    async def run_batch(self, work: BatchWork, *, timeout_ms: float = limits.commit_timeout_ms) -> None:
         """Run the work on a copy, and keep the copy."""
         self.batches += 1
         try:
@@ -136,13 +136,7 @@ class MemoryLane(MemoryStore):
         super().__init__()
         self._store = store
 
-    async def run_batch(
-        self,
-        work: BatchWork,
-        *,
-        goes_on: Callable[[], bool] = lambda: False,
-        timeout_ms: float = limits.commit_timeout_ms,
-    ) -> None:
+    async def run_batch(self, work: BatchWork, *, timeout_ms: float = limits.commit_timeout_ms) -> None:
         """Run the work on a copy, and keep the copy."""
         transaction = WaitingTransaction(self._store)
         try:
@@ -190,12 +184,17 @@ class MemoryTransaction:
         accounts = self.state.accounts
         return [(place[0], accounts[place]) for place in wanted if place in accounts]
 
-    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
-        """Take over the changes where the books stand like this. Raises: OutdatedBatch, RefusedBatch."""
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int]) -> None:
+        """Take over the changes where the books stand like this, at this time.
+
+        Raises: OutdatedBatch, WrongMoment, RefusedBatch.
+        """
         if self._store.held & {book.scope for book in books}:
             raise OutdatedBatch
         if await self.lock_books([book.scope for book in books]) != books:
             raise OutdatedBatch
+        if self.moment_ms is not None and not moments[0] <= self.moment_ms <= moments[1]:
+            raise WrongMoment
         assert isinstance(encoded, Kept)
         await self.write(encoded.changes)
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Literal
 
+from fastpay.store.statements import BATCH_MARK
+
 # before: the message never arrives. half: its first half does. after: it arrives, and the connection ends at
 # once. withheld: the database answers it in full, to nobody. torn: half of the answer comes back. fatal: a
 # farewell takes the place of the answer. late: the client is cut off before the message arrives, and it does
@@ -49,16 +51,39 @@ class Steps:
             yield message
 
 
-def name_of(message: bytes) -> str:
-    """Name a message of the frontend: its kind, and the first word of the statement where it carries one."""
-    kind = _NAMES.get(message[:1], "Startup")
-    if kind == "Query":
-        return message[5:].split(None, 1)[0].strip(b";\0").decode()
-    if kind == "Parse":
-        text = message[5:].partition(b"\0")[2].partition(b"\0")[0]
-        found = re.search(rb"^(?!--)\s*(\w+(\s+into\s+\w+|\s+\w+)?)", text, re.MULTILINE)
-        return f"Parse {found[1].decode() if found else ''}"
-    return kind
+class Names:
+    """Names the messages of one frontend, as they come.
+
+    A name is the message's kind, and the first word of the statement where it carries one. What commits is a
+    `commit`: also the end (Sync) of the statement of a batch that is in no block of a transaction.
+    """
+
+    def __init__(self) -> None:
+        self._batches: set[bytes] = set()
+        self._is_in_block = False
+        self._is_batch = False
+
+    def name(self, message: bytes) -> str:
+        """Name the next message."""
+        kind = _NAMES.get(message[:1], "Startup")
+        if kind == "Query":
+            word = message[5:].split(None, 1)[0].strip(b";\0").decode()
+            if word in ("begin", "commit", "rollback"):
+                self._is_in_block = word == "begin"
+            return word
+        first, _, others = message[5:].partition(b"\0")
+        second = others.partition(b"\0")[0]
+        if kind == "Parse":
+            if second.startswith(BATCH_MARK.encode()):
+                self._batches.add(first)
+            found = re.search(rb"^(?!--)\s*(\w+(\s+into\s+\w+|\s+\w+)?)", second, re.MULTILINE)
+            return f"Parse {found[1].decode() if found else ''}"
+        if kind == "Bind":
+            self._is_batch = second in self._batches and not self._is_in_block
+        if kind == "Sync" and self._is_batch:
+            self._is_batch = False
+            return "commit"
+        return kind
 
 
 class Proxy:
@@ -210,8 +235,9 @@ class Proxy:
 
     async def _request(self, client: asyncio.StreamReader, to_database: asyncio.StreamWriter) -> bytes | None:
         """Pass on what the client says; return the message to strike, None where the client has gone."""
+        names = Names()
         async for message in _messages(client):
-            if self._strikes(message):
+            if self._strikes(names.name(message)):
                 self.struck += 1
                 self.disarm()
                 if not self.freezes_once_struck:
@@ -227,8 +253,7 @@ class Proxy:
             to_database.write(message)
         return None
 
-    def _strikes(self, message: bytes) -> bool:
-        name = name_of(message)
+    def _strikes(self, name: str) -> bool:
         self.log.append(name)
         return self._place == len(self.log) - 1 or self._name == name
 

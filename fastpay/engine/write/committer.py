@@ -11,7 +11,7 @@ An undecided batch is decided under the lock. A decided batch takes the first ro
     the database refuses it (RefusedBatch)   each command by itself        void
     the connection fails (TransientFailure)  next attempt, at last 503     stays, void at last
     the clocks disagree (WrongMoment)        503 for all                   void
-    COMMIT got no answer (UnknownOutcome)    503 for all, may be done      void
+    nobody can tell (UnknownOutcome)         503 for all, may be done      void
 
 Under the lock, the commands of tenants whose book another transaction holds leave the batch: nothing of them
 is begun, and the writer parks their tenants (see `lanes.py`). The other commands are decided and committed.
@@ -73,15 +73,12 @@ class Committer:
         # When the batch that is at the database must have been answered.
         self._commit_by_ns = 0
 
-    async def commit(self, batch: Batch, *, goes_on: Callable[[], bool]) -> Committed:
-        """Commit a batch, within `commit_timeout_ms` (and `resolve_timeout_ms` after a lost COMMIT).
-
-        `goes_on` is asked whether another batch is certain to follow.
-        """
+    async def commit(self, batch: Batch) -> Committed:
+        """Commit a batch, within `commit_timeout_ms` (and `resolve_timeout_ms` after a lost commit)."""
         self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
         try:
             with traces.batch_span(len(batch), map(_trace_of, batch.entries)):
-                return await self._carry_out(batch, goes_on)
+                return await self._carry_out(batch)
         except WrongMoment:
             _log.warning("batch_refused", commands=len(batch))
             return _failed(batch, ClockSkewed(_SKEWED))
@@ -94,11 +91,11 @@ class Committer:
             _log.exception("batch_failed", commands=len(batch))
             return _failed(batch, error)
 
-    async def _carry_out(self, batch: Batch, goes_on: Callable[[], bool]) -> Committed:
+    async def _carry_out(self, batch: Batch) -> Committed:
         """Attempt the batch again after failures that may pass. Raises: DatabaseUnavailable at last."""
         for attempt in range(1, limits.commit_attempts_max + 1):
             try:
-                return await self._attempt(batch, goes_on)
+                return await self._attempt(batch)
             except TransientFailure as failure:
                 if failure.kind == "contention" and isinstance(batch, ParkedBatch):
                     left, batch.entries = batch.entries, []
@@ -111,12 +108,12 @@ class Committer:
                 await back_off(self._clock, attempt)
         raise AssertionError("unreachable")
 
-    async def _attempt(self, batch: Batch, goes_on: Callable[[], bool]) -> Committed:
+    async def _attempt(self, batch: Batch) -> Committed:
         locked_batches = 0
         try:
             if isinstance(batch, DecidedBatch) and batch.is_sound:
                 try:
-                    if await self._write_ahead(batch, goes_on):
+                    if await self._write_ahead(batch):
                         batch.report_faults()
                         return Committed(batch.results, (batch,))
                 except OutdatedBatch:
@@ -142,11 +139,11 @@ class Committer:
             left=written.left,
         )
 
-    async def _write_ahead(self, batch: DecidedBatch, goes_on: Callable[[], bool]) -> bool:
+    async def _write_ahead(self, batch: DecidedBatch) -> bool:
         """Commit a decided batch, or compare its books if it writes nothing. Tell whether it is valid."""
         if not batch.changes:
             return await self._transactions.holds(batch, timeout_ms=self._left_ms())
-        await self._transactions.write_ahead(batch, goes_on=goes_on, timeout_ms=self._left_ms())
+        await self._transactions.write_ahead(batch, timeout_ms=self._left_ms())
         return True
 
     def _left_ms(self) -> float:

@@ -151,7 +151,7 @@ class Lanes:
         """Commit commands of tenants whose books can be locked. Tell whether one was served."""
         self.batches.add(batch)
         begun_ns = self._clock.monotonic_ns()
-        committed = await committer.commit(batch, goes_on=lambda: False)
+        committed = await committer.commit(batch)
         assert len(committed.results) == len(batch)
         self.batches.discard(batch)
         self._tell(committed.written)

@@ -307,7 +307,7 @@ class BatchLoop:
 
     async def _commit(self, batch: Batch) -> None:
         begun_ns = self._clock.monotonic_ns()
-        committed = await self._committer.commit(batch, goes_on=self.pipeline.goes_on)
+        committed = await self._committer.commit(batch)
         assert len(committed.results) == len(batch)
         if committed.is_void or committed.left:
             self._start_over(committed.left, locked_batches=committed.locked_batches)

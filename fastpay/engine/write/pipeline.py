@@ -51,10 +51,6 @@ class Pipeline:
             return True
         return self.open.concerns(scope) or (self.committing is not None and self.committing.concerns(scope))
 
-    def goes_on(self) -> bool:
-        """Tell whether the open batch will be written as it is, if the one at the database is committed."""
-        return isinstance(self.open, DecidedBatch) and bool(self.open.changes)
-
     def clear(self) -> list[QueuedSubmission]:
         """Empty the open batch, and return its commands and those aside."""
         entries, self.open, self.aside = [*self.open.entries, *self.aside], DecidedBatch(), []

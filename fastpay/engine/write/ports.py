@@ -1,6 +1,6 @@
 """What the write path needs from the database."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -62,11 +62,10 @@ class BatchTransaction(Loader, Protocol):
     async def write(self, changes: Changes) -> None:
         """Write the net effect of the batch."""
 
-    async def write_ahead(self, books: Sequence[Book], encoded: Encoded) -> None:
+    async def write_ahead(self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int]) -> None:
         """Lock these books, compare them, and write what was decided on them before the transaction began.
 
-        The `rest` is left to `write_more`. Raises: OutdatedBatch if a book differs, or another transaction
-        holds it; then nothing is written.
+        The `rest` is left to `write_more`. Raises: see `WriterStore.write_decided`; then nothing is written.
         """
 
     async def write_more(self, encoded: Encoded) -> None:
@@ -87,18 +86,20 @@ class WriterStore(Protocol):
         Raises: RefusedBatch for values that cannot be encoded.
         """
 
-    async def run_batch(
-        self,
-        work: "BatchWork",
-        *,
-        goes_on: Callable[[], bool] = lambda: False,
-        timeout_ms: float = limits.commit_timeout_ms,
+    async def write_decided(
+        self, books: Sequence[Book], encoded: Encoded, moments: tuple[int, int], *, timeout_ms: float
     ) -> None:
+        """Commit what was decided on these books, in a transaction of its own, within `timeout_ms`.
+
+        It has no `rest`. Raises: OutdatedBatch if a book differs, or another transaction holds it.
+        WrongMoment if the database's time is not between the `moments`. The others are those of `run_batch`;
+        here UnknownOutcome may follow whenever the connection is lost.
+        """
+
+    async def run_batch(self, work: "BatchWork", *, timeout_ms: float = limits.commit_timeout_ms) -> None:
         """Run `work` inside one transaction and commit it, within `timeout_ms`.
 
-        `goes_on` is asked when the work is done. If another batch is certain to follow, its transaction may
-        begin together with this COMMIT. Looking up the outcome of a lost COMMIT may take `resolve_timeout_ms`
-        more.
+        Looking up the outcome of a lost COMMIT may take `resolve_timeout_ms` more.
 
         Raises: TransientFailure if nothing was committed and a retry may succeed. UnknownOutcome if the
         connection was lost after COMMIT was sent. OutdatedBatch and WrongMoment if `work` raises them.

@@ -1,7 +1,7 @@
 """The transactions that write a batch, and what is done inside each of them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -59,9 +59,7 @@ class Transactions:
             raise TransientFailure("08000", reason="no answer in time") from error
         return {book.scope: book for book in books} == decided_on
 
-    async def write_ahead(
-        self, batch: DecidedBatch, *, goes_on: Callable[[], bool], timeout_ms: float
-    ) -> None:
+    async def write_ahead(self, batch: DecidedBatch, *, timeout_ms: float) -> None:
         """Commit what was decided ahead. Raises: OutdatedBatch, WrongMoment, RefusedBatch.
 
         While two tenants are active, a batch with a heavy command is written by short statements, and gives
@@ -71,20 +69,22 @@ class Transactions:
         gives_way = background.is_contended() and batch.is_heavy
         rows_max = limits.transfers_a_statement_max if gives_way else None
         encoded = await background.run(scope, self._store.encode(batch.changes, rows_max))
+        moments = allowed_moments(batch.entries)
+        if not encoded.rest:
+            await self._store.write_decided(batch.found, encoded, moments, timeout_ms=timeout_ms)
+            return
 
         async def write(transaction: BatchTransaction) -> None:
             begun_ns = background.now_ns()
-            await transaction.write_ahead(batch.found, encoded)
-            check_moments(batch.entries, transaction)
+            await transaction.write_ahead(batch.found, encoded, moments)
             for part in encoded.rest:
                 await background.give_way(scope, begun_ns)
                 begun_ns = background.now_ns()
                 await transaction.write_more(part)
-            if encoded.rest:
-                # COMMIT flushes all of it, and other commits wait for that.
-                await background.give_way(scope, begun_ns)
+            # COMMIT flushes all of it, and other commits wait for that.
+            await background.give_way(scope, begun_ns)
 
-        await self._store.run_batch(write, goes_on=goes_on, timeout_ms=timeout_ms)
+        await self._store.run_batch(write, timeout_ms=timeout_ms)
 
     async def write_locked(self, batch: Batch, *, timeout_ms: float) -> Written:
         """Decide commands under the lock and commit them. Raises: WrongMoment, RefusedBatch."""
@@ -118,16 +118,23 @@ class Transactions:
 def check_moments(entries: Sequence[QueuedSubmission], loader: Loader) -> None:
     """Compare the moments of commands with the database's clock, before anything is committed or answered.
 
-    A moment may be as old as a command may wait. It is older if the process or its machine was stopped, and
-    ahead if the database's clock went back. Raises: WrongMoment.
+    Raises: WrongMoment.
     """
-    if loader.moment_ms is None:
+    if loader.moment_ms is None or not entries:
         return
-    oldest_ms = loader.moment_ms - limits.creation_ms_max
-    newest_ms = loader.moment_ms + limits.clock_skew_ms_max
-    for entry in entries:
-        if not oldest_ms <= entry.submission.moment_ms <= newest_ms:
-            raise WrongMoment
+    first_ms, last_ms = allowed_moments(entries)
+    if not first_ms <= loader.moment_ms <= last_ms:
+        raise WrongMoment
+
+
+def allowed_moments(entries: Sequence[QueuedSubmission]) -> tuple[int, int]:
+    """Return the first and the last moment at which these commands may be committed, by the database's clock.
+
+    The moment of a command may be as old as a command may wait. It is older if the process or its machine was
+    stopped, and ahead if the database's clock went back.
+    """
+    moments = [entry.submission.moment_ms for entry in entries]
+    return max(moments) - limits.clock_skew_ms_max, min(moments) + limits.creation_ms_max
 
 
 async def decide_locked(
