@@ -5,6 +5,7 @@ the processor may have done anything.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -16,6 +17,8 @@ from fastpay.engine.processors.ports import Outcome
 from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
 
 _Shape = TypeVar("_Shape")
+
+_NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){10,}")
 
 
 class Deadline:
@@ -90,6 +93,6 @@ def decode(decoder: "msgspec.json.Decoder[_Shape]", body: bytes) -> _Shape | Non
 
 
 def shorten(text: str) -> str:
-    """Return the beginning of a text of the processor, in one line."""
+    """Return the beginning of a text of the processor, in one line, without what may be a card's number."""
     line = "".join(character if character.isprintable() else " " for character in text)
-    return line[: limits.processor_text_chars_max]
+    return _NUMBER.sub("[number]", line)[: limits.processor_text_chars_max]

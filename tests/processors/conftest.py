@@ -1,0 +1,126 @@
+"""Upstreams that processors are held to: another fastpay, and localstripe."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay.clock import SystemClock
+from fastpay.engine.processors.configuration_ports import Kind, Secrets
+from fastpay.engine.processors.ports import CardData, Order, Outcome
+from fastpay.outbound.http import HttpClient
+from fastpay.outbound.processors.calls import Calls
+from fastpay.outbound.processors.dialect import DialectProcessor
+from tests.support import localstripe
+from tests.support.servers import RunningServer
+from tests.support.tenants import make_tenant
+
+_NUMBERS = itertools.count(1)
+NUMBER = "4242424242424242"
+TIMEOUT_MS = 20_000
+
+
+class Upstream:
+    """A processor over a server, and orders for it."""
+
+    def __init__(self, kind: Kind, url: str, secret: str, client: HttpClient) -> None:
+        self.kind = kind
+        self.url = url
+        self.secret = secret
+        self.client = client
+        self.processor = self.at(url)
+
+    def at(self, url: str, secret: str | None = None, **options: Any) -> DialectProcessor:
+        """Return a processor at another address of the same server."""
+        secrets = Secrets(secret=secret or self.secret, webhook_secret="whsec_s")
+        calls = Calls(self.client, url, clock=SystemClock())
+        return DialectProcessor(calls, secrets, is_basic=self.kind == "localstripe", **options)
+
+    async def send(self, order: Order) -> Outcome:
+        """Carry out an order."""
+        return await self.processor.carry_out(order, timeout_ms=TIMEOUT_MS)
+
+    async def ask(self, order: Order, *, sent_s_ago: int | None = 0, **options: Any) -> Outcome | None:
+        """Inquire about an order, as if it had been sent so long ago."""
+        sent_ms = None if sent_s_ago is None else SystemClock().now_ms() - sent_s_ago * 1000
+        asked = msgspec.structs.replace(order, sent_ms=sent_ms, card=None)
+        processor = self.at(self.url, **options) if options else self.processor
+        return await processor.inquire(asked, timeout_ms=TIMEOUT_MS)
+
+    async def authorized(self, **fields: Any) -> tuple[Order, Outcome]:
+        """Carry out an authorization that is approved."""
+        order = authorization(**fields)
+        outcome = await self.send(order)
+        assert outcome.status == "approved", outcome
+        return order, outcome
+
+
+def card(number: str = NUMBER) -> CardData:
+    """Return a card."""
+    return CardData(number=number, exp_month=12, exp_year=2040, cvc="123")
+
+
+def authorization(**fields: Any) -> Order:
+    """Return an authorization that nobody has sent yet."""
+    values: dict[str, Any] = {"amount": 1_999, "currency": "usd", "card": card(), **fields}
+    return Order(operation="authorize", reference=f"att_{next(_NUMBERS)}", **values)
+
+
+def follow_up(operation: Any, order: Order, outcome: Outcome | None = None, **fields: Any) -> Order:
+    """Return what is done to a payment. Without the outcome only our reference names it."""
+    values: dict[str, Any] = {"amount": order.amount, "currency": order.currency, **fields}
+    return Order(
+        operation=operation,
+        reference=f"att_{next(_NUMBERS)}",
+        authorization=order.reference,
+        processor_id=None if outcome is None else outcome.processor_id,
+        **values,
+    )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an upstream is, and a key of it."""
+
+    kind: Kind
+    url: str
+    secret: str
+
+
+@pytest.fixture(scope="session")
+def localstripe_url(scratch: Path) -> Iterator[str]:
+    with localstripe.running(scratch / "localstripe") as url:
+        yield url
+
+
+@pytest.fixture(params=["stripe", "localstripe"])
+def address(request: pytest.FixtureRequest, server: RunningServer) -> Address:
+    if request.param == "localstripe":
+        return Address("localstripe", request.getfixturevalue("localstripe_url"), "sk_test_12345")
+    return Address("stripe", server.url, make_tenant(server.database_url).secret)
+
+
+@pytest.fixture
+def fastpay_address(server: RunningServer) -> Address:
+    return Address("stripe", server.url, make_tenant(server.database_url).secret)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    client = HttpClient(tells_unsent=True)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def upstream(address: Address, client: HttpClient) -> Upstream:
+    return Upstream(address.kind, address.url, address.secret, client)
+
+
+@pytest.fixture
+async def fastpay_upstream(fastpay_address: Address, client: HttpClient) -> Upstream:
+    return Upstream("stripe", fastpay_address.url, fastpay_address.secret, client)
