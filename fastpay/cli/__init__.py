@@ -11,6 +11,7 @@ from fastpay.cli.backup import backup, restore
 from fastpay.cli.keys import keys
 from fastpay.cli.openapi import openapi
 from fastpay.cli.operators import operators
+from fastpay.cli.processors import processors
 from fastpay.cli.rollout import rollout
 from fastpay.cli.sealing import sealing
 from fastpay.cli.shared import EPILOGUE, open_database_of, prepare, settings_options
@@ -47,6 +48,7 @@ commands.add_command(backup)
 commands.add_command(keys)
 commands.add_command(openapi)
 commands.add_command(operators)
+commands.add_command(processors)
 commands.add_command(restore)
 commands.add_command(rollout)
 commands.add_command(sealing)

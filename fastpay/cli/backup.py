@@ -75,7 +75,7 @@ def stream(directory: Path, config: str | None, **flags: Any) -> None:
 def restore(
     directory: Path, at: str | None, into: Path | None, keys: Path | None, config: str | None, **flags: Any
 ) -> None:
-    """Restore the database from DIRECTORY, into a new data directory.
+    """Restore the database from DIRECTORY to a new data directory.
 
     With --into the result is for your own PostgreSQL, which recovers when you start it. Otherwise it is
     for the embedded one, in --data-dir.

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import shlex
+import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -109,6 +110,21 @@ async def find_tenant_id(connection: Any, tenant: str) -> uuid.UUID:
             f"create it with: {command_name()} tenants create {shlex.quote(tenant)}"
         )
     return found
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, whose lines are whole where a program reads them."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table()
+    for heading in headings:
+        table.add_column(Text(heading), overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # A pipe has no width. This is wide enough for every column, so that programs can read the lines.
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _require_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

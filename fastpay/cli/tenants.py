@@ -1,13 +1,12 @@
 """`fastpay tenants`: tenants and their money rules."""
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fastpay import limits
-from fastpay.cli.shared import find_tenant_id, prepare, settings_options, with_connection
+from fastpay.cli.shared import find_tenant_id, prepare, print_table, settings_options, with_connection
 from fastpay.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def list_(config: str | None, **flags: Any) -> None:
     rows = [
         (one.name, f"{one.created_at:%Y-%m-%d %H:%M:%S}", _fee(one.test), _fee(one.live)) for one in listed
     ]
-    _print_table(("tenant", "created", "test fee", "live fee"), rows)
+    print_table(("tenant", "created", "test fee", "live fee"), rows)
 
 
 @tenants.command()
@@ -200,7 +199,7 @@ async def _find(connection: Any, name: str) -> "ListedTenant":
 
 def _show(tenant: "ListedTenant") -> None:
     both = (tenant.test, tenant.live)
-    _print_table(
+    print_table(
         (tenant.name, "test", "live"),
         [
             ("fee", *map(_fee, both)),
@@ -225,17 +224,3 @@ def _minimums(rules: "Rules") -> str:
 
 def _delay(days: int) -> str:
     return "at once" if days == 0 else f"{days} day{'' if days == 1 else 's'}"
-
-
-def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table()
-    for heading in headings:
-        table.add_column(Text(heading), overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    # A pipe has no width. This is wide enough for every column, so that programs can read the lines.
-    Console(width=None if sys.stdout.isatty() else 140).print(table)

@@ -98,7 +98,8 @@ async def make_default(connection: Any, scope: Scope, name: str) -> None:
     """Let a processor have the payments that no rule fits. Raises: NotFound if no such one is enabled."""
     async with connection.transaction():
         await connection.execute(SQL["processor_default_clear"], *scope)
-        await _change(connection, "processor_default_set", scope, name)
+        if await connection.execute(SQL["processor_default_set"], *scope, name) != "UPDATE 1":
+            raise NotFound(f"No such enabled processor: {name}", param="name")
 
 
 async def replace_secrets(
@@ -151,7 +152,7 @@ async def _change(connection: Any, statement: str, scope: Scope, name: str, *val
 
 
 def _missing(name: str) -> NotFound:
-    return NotFound(f"No such enabled processor: {name}", param="name")
+    return NotFound(f"No such processor: {name}", param="name")
 
 
 def _configuration(scope: Scope, found: Sequence[Any], vault: Vault | None) -> Configuration:

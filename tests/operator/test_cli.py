@@ -28,13 +28,23 @@ def test_the_version_is_told_by_a_process_of_its_own() -> None:
 def test_help_names_every_command() -> None:
     done = fastpay("--help")
     assert done.returncode == 0
-    for name in ("serve", "migrate", "keys", "sealing", "demo", "doctor"):
+    for name in ("serve", "migrate", "keys", "processors", "sealing", "demo", "doctor"):
         assert re.search(rf"^  {name}\b", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["keys"], ["serve"], ["doctor"], ["demo"], ["keys", "create"], ["keys", "signing"], ["sealing"]],
+    [
+        [],
+        ["keys"],
+        ["serve"],
+        ["doctor"],
+        ["demo"],
+        ["keys", "create"],
+        ["keys", "signing"],
+        ["sealing"],
+        ["processors"],
+    ],
 )
 def test_help_fits_and_says_what_every_option_is_for(command: list[str]) -> None:
     done = fastpay(*command, "--help", COLUMNS="80")

@@ -22,13 +22,20 @@ _MAIN = Path(fastpay.cli.__file__).parents[1] / "__main__.py"
 
 
 def run_forked(
-    arguments: tuple[str, ...], environment: dict[str, str], *, timeout_s: float
+    arguments: tuple[str, ...], environment: dict[str, str], *, timeout_s: float, given: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end and return what it printed and its status, negative after a signal."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    """Run a command to its end and return what it printed and its status, negative after a signal.
+
+    `given` is its standard input.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        source, output, errors = files
+        source.write(given.encode())
+        source.seek(0)
         pid = os.fork()
         if pid == 0:
-            _become(arguments, environment, output.fileno(), errors.fileno())
+            _become(arguments, environment, *(file.fileno() for file in files))
         status = _wait(pid, timeout_s)
         output.seek(0)
         errors.seek(0)
@@ -46,13 +53,17 @@ def _wait(pid: int, timeout_s: float) -> int:
         os.close(descriptor)
 
 
-def _become(arguments: tuple[str, ...], environment: dict[str, str], output: int, errors: int) -> None:
+def _become(
+    arguments: tuple[str, ...], environment: dict[str, str], source: int, output: int, errors: int
+) -> None:
     """Do in the child what `python -m fastpay` does, and end it."""
     status = 1
     try:
+        os.dup2(source, 0)
         os.dup2(output, 1)
         os.dup2(errors, 2)
         # The test run has its own of all these.
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
         logging.root.handlers.clear()
         warnings.resetwarnings()

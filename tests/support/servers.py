@@ -141,19 +141,23 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def run_fastpay(
-    *arguments: str, environment: dict[str, str] | None = None, prefix: tuple[str, ...] = ()
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    given: str = "",
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a fastpay command to its end."""
-    given = environment or {}
-    if not prefix and "LD_PRELOAD" not in given:
-        return run_forked(arguments, clean_environment(**given), timeout_s=PATIENCE_SECONDS)
+    """Run a fastpay command to its end; `given` is its standard input."""
+    variables = environment or {}
+    if not prefix and "LD_PRELOAD" not in variables:
+        return run_forked(arguments, clean_environment(**variables), timeout_s=PATIENCE_SECONDS, given=given)
     return subprocess.run(
         [*prefix, sys.executable, "-m", "fastpay", *arguments],
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE_SECONDS,
-        env=clean_environment(**given),
+        env=clean_environment(**variables),
+        input=given,
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.clock import Clock
-from fastpay.engine.processors.ports import Outcome
+from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
 
 _Shape = TypeVar("_Shape")
@@ -82,6 +82,16 @@ def lost(error: NoAnswerError) -> Outcome:
 def unknown(reason: str) -> Outcome:
     """Return that nothing is known, and why."""
     return Outcome(status="unknown", reason=shorten(reason))
+
+
+def none_yet(order: Order, clock: Clock, arrival_s: int) -> Outcome | None:
+    """Return what is known of an order that the processor does not know.
+
+    None once a request of it can no longer be on its way.
+    """
+    if order.sent_ms is not None and clock.now_ms() - order.sent_ms >= arrival_s * 1000:
+        return None
+    return unknown("the processor knows nothing of it yet")
 
 
 def decode(decoder: "msgspec.json.Decoder[_Shape]", body: bytes) -> _Shape | None:

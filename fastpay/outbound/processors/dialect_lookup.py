@@ -14,7 +14,7 @@ from fastpay import limits
 from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.outbound.http import Answer
 from fastpay.outbound.processors import dialect_requests as requests
-from fastpay.outbound.processors.calls import Calls, Deadline, decode, unknown
+from fastpay.outbound.processors.calls import Calls, Deadline, decode, none_yet, unknown
 from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, Payment, Refund
 
 _Object = TypeVar("_Object", Payment, Refund)
@@ -53,10 +53,7 @@ class Lookup:
 
     def none_yet(self, order: Order) -> Outcome | None:
         """Return None once a request of the order can no longer be on its way."""
-        now_ms = self._calls.clock.now_ms()
-        if order.sent_ms is not None and now_ms - order.sent_ms >= self._arrival_s * 1000:
-            return None
-        return unknown("the processor knows nothing of it yet")
+        return none_yet(order, self._calls.clock, self._arrival_s)
 
     async def get(self, target: str, deadline: Deadline) -> Answer:
         """Return the answer to a GET. Raises: NoAnswerError."""

@@ -6,7 +6,9 @@ from fastpay.engine.processors.configuration_ports import Configured, Secrets
 from fastpay.engine.processors.ports import Processor
 from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
+from fastpay.outbound.processors.contract import ContractProcessor
 from fastpay.outbound.processors.dialect import DialectProcessor
+from fastpay.outbound.processors.unusable import UnusableProcessor
 
 
 class ProcessorMaker:
@@ -25,6 +27,11 @@ class ProcessorMaker:
     def make(self, configured: Configured, secrets: Secrets) -> Processor:
         """Return a processor as it is configured."""
         calls = Calls(self._client, configured.url, clock=self._clock)
+        if configured.kind == "http":
+            try:
+                return ContractProcessor(calls, secrets, configured.url, arrival_s=self._arrival_s)
+            except ValueError as error:
+                return UnusableProcessor(str(error))
         is_basic = configured.kind == "localstripe"
         return DialectProcessor(calls, secrets, is_basic=is_basic, arrival_s=self._arrival_s)
 
