@@ -55,6 +55,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.ports",
             "engine.processors.configuration_ports",
             "engine.processors.ports",
+            "engine.relay.circuit",
             "engine.relay.ports",
             "engine.rollout.ports",
             "signing",

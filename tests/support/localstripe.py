@@ -17,12 +17,15 @@ VERSION = "1.15.10"
 
 @contextlib.contextmanager
 def running(place: Path) -> Iterator[str]:
-    """Run it for the block, and yield its URL; skip the test if it cannot be installed."""
-    packages.install(place, f"localstripe=={VERSION}", "python-dateutil>=2.6.1", "six>=1.5")
+    """Run it for the block in a new folder, and yield its URL; skip the test if it cannot be installed."""
+    installed = packages.installed(
+        "localstripe", f"localstripe=={VERSION}", "python-dateutil>=2.6.1", "six>=1.5"
+    )
+    place.mkdir()
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(place)}
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
     command = [sys.executable, "-m", "localstripe.server", "--from-scratch", "--port", str(port)]
     with (place / "output").open("wb") as output:
         process = subprocess.Popen(

@@ -19,11 +19,19 @@ State = Literal["closed", "open", "half_open"]
 class Circuit:
     """Counts failures in a row. Times are in milliseconds since 1970, by the database's clock."""
 
-    def __init__(self, *, failures: int = 0, failing_since_ms: int | None = None, resume_ms: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        failures: int = 0,
+        failing_since_ms: int | None = None,
+        resume_ms: int = 0,
+        probe_max_ms: int = limits.relay_probe_max_ms,
+    ) -> None:
         self.failures = failures
         # When the first of the failures in a row happened.
         self.failing_since_ms = failing_since_ms
         self.resume_ms = resume_ms
+        self._probe_max_ms = probe_max_ms
         self._is_probing = False
 
     @property
@@ -72,7 +80,8 @@ class Circuit:
         probed, self._is_probing = self._is_probing, False
         if self.failures == limits.relay_circuit_failures or probed:
             probes = max(1, self.failures - limits.relay_circuit_failures + 1)
-            self.resume_ms = max(self.resume_ms, now_ms + probe_delay_ms(probes, chance=chance))
+            pause_ms = probe_delay_ms(probes, chance=chance, longest_ms=self._probe_max_ms)
+            self.resume_ms = max(self.resume_ms, now_ms + pause_ms)
         elif self.is_failing:
             # It was sent before the circuit opened, and must not lengthen the pause.
             self.failures -= 1

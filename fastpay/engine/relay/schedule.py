@@ -22,7 +22,7 @@ def next_attempt_ms(attempts: int, now_ms: int, *, chance: int, retry_after_s: i
     return max(due_ms, now_ms + (retry_after_s or 0) * 1_000)
 
 
-def probe_delay_ms(probes: int, *, chance: int) -> int:
+def probe_delay_ms(probes: int, *, chance: int, longest_ms: int = limits.relay_probe_max_ms) -> int:
     """Return how long an endpoint is left alone after its circuit has opened for the nth time in a row."""
-    delay_ms = min(limits.relay_probe_ms << min(probes - 1, 16), limits.relay_probe_max_ms)
+    delay_ms = min(limits.relay_probe_ms << min(probes - 1, 16), longest_ms)
     return delay_ms + delay_ms * chance // (10 * 256)

@@ -8,6 +8,7 @@ from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor
 from fastpay.outbound.processors.dialect import DialectProcessor
+from fastpay.outbound.processors.guarding import GuardedProcessor
 from fastpay.outbound.processors.unusable import UnusableProcessor
 
 
@@ -25,7 +26,16 @@ class ProcessorMaker:
         )
 
     def make(self, configured: Configured, secrets: Secrets) -> Processor:
-        """Return a processor as it is configured."""
+        """Return a processor as it is configured, behind a circuit breaker of its own."""
+        made = self._make(configured, secrets)
+        shown = {"processor": configured.name, "url": configured.url}
+        return GuardedProcessor(made, clock=self._clock, shown=shown)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    def _make(self, configured: Configured, secrets: Secrets) -> Processor:
         calls = Calls(self._client, configured.url, clock=self._clock)
         if configured.kind == "http":
             try:
@@ -34,7 +44,3 @@ class ProcessorMaker:
                 return UnusableProcessor(str(error))
         is_basic = configured.kind == "localstripe"
         return DialectProcessor(calls, secrets, is_basic=is_basic, arrival_s=self._arrival_s)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._client.close()

@@ -1,0 +1,78 @@
+"""A circuit breaker around a processor, so that one which does not answer delays few payments.
+
+It opens after `relay_circuit_failures` orders in a row were not sent or have no known outcome. While it is
+open nothing is sent, so that a payment goes to another processor or ends at once. After a pause the next
+order first asks whether the processor works, which moves no money; only then it is sent, and its outcome
+closes the circuit or opens it for longer. Inquiries and webhooks always pass.
+"""
+
+from collections.abc import Mapping
+
+from fastpay import limits
+from fastpay.clock import Clock
+from fastpay.engine.processors.ports import Notice, Order, Outcome, Processor
+from fastpay.engine.relay.circuit import Circuit
+from fastpay.observability import telemetry
+
+_FAILURES = frozenset({"not_sent", "unknown"})
+
+_log = telemetry.Log("fastpay.processors")
+
+
+class GuardedProcessor:
+    """Satisfies `Processor`. `shown` names it in the log."""
+
+    def __init__(self, processor: Processor, *, clock: Clock, shown: Mapping[str, str]) -> None:
+        self.declaration = processor.declaration
+        self._processor = processor
+        self._clock = clock
+        self._shown = shown
+        self._circuit = Circuit(probe_max_ms=limits.processor_probe_max_ms)
+
+    async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
+        """Send an order once if the circuit allows it, and return what is known."""
+        if not self._circuit.may_send(self._clock.now_ms()):
+            return Outcome(status="not_sent", reason="the processor has failed lately, and is left alone")
+        begun_ns = self._clock.monotonic_ns()
+        is_probe = self._circuit.is_failing
+        self._circuit.began()
+        outcome = None
+        try:
+            reason = await self._check(timeout_ms) if is_probe else None
+            if reason is None:
+                left_ms = timeout_ms - (self._clock.monotonic_ns() - begun_ns) // 1_000_000
+                outcome = await self._processor.carry_out(order, timeout_ms=left_ms)
+            else:
+                outcome = Outcome(status="not_sent", reason=reason)
+        finally:
+            # It was cancelled.
+            if outcome is None and is_probe:
+                self._circuit.abandoned()
+        self._note(outcome)
+        return outcome
+
+    async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
+        """Return what became of an order that was sent before."""
+        return await self._processor.inquire(order, timeout_ms=timeout_ms)
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """Return what a webhook of the processor says."""
+        return self._processor.receive(headers, body)
+
+    async def check(self, *, timeout_ms: int) -> str | None:
+        """Return None if the processor answers and accepts our credentials, or else the reason."""
+        return await self._processor.check(timeout_ms=timeout_ms)
+
+    async def _check(self, timeout_ms: int) -> str | None:
+        return await self._processor.check(timeout_ms=min(timeout_ms, limits.processor_check_timeout_ms))
+
+    def _note(self, outcome: Outcome) -> None:
+        was_failing = self._circuit.is_failing
+        if outcome.status not in _FAILURES:
+            self._circuit.succeeded()
+            if was_failing:
+                _log.warning("processor_circuit_closed", **self._shown)
+            return
+        self._circuit.failed(self._clock.now_ms(), chance=self._clock.random_bytes(1)[0])
+        if self._circuit.is_failing and not was_failing:
+            _log.warning("processor_circuit_opened", **self._shown, reason=outcome.reason)

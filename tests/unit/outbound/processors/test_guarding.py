@@ -1,0 +1,146 @@
+"""fastpay/outbound/processors/guarding.py: what fails is left alone, and tried without money first."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from fastpay import limits
+from fastpay.engine.processors.ports import Declaration, Notice, Order, Outcome, Status
+from fastpay.outbound.processors.guarding import GuardedProcessor
+from tests.unit.engine.hand_clock import HandClock
+from tests.unit.outbound.processors.services import authorization
+
+FAILURES = limits.relay_circuit_failures
+
+
+class Processor:
+    """Does what a test says, and notes what it was asked."""
+
+    declaration = Declaration()
+
+    def __init__(self) -> None:
+        self.status: Status = "approved"
+        self.fault: str | None = None
+        self.asked: list[str] = []
+        self.timeouts: list[int] = []
+        self.hangs = False
+        self.clock = HandClock()
+        self.guarded = GuardedProcessor(self, clock=self.clock, shown={"processor": "main"})
+
+    async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
+        self.asked.append("order")
+        self.timeouts.append(timeout_ms)
+        if self.hangs:
+            await asyncio.Event().wait()
+        return Outcome(status=self.status, reason="because")
+
+    async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
+        self.asked.append("inquiry")
+        return None
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        self.asked.append("webhook")
+        return None
+
+    async def check(self, *, timeout_ms: int) -> str | None:
+        self.asked.append("check")
+        self.clock.advance_ms(1_000)
+        return self.fault
+
+    async def send(self, times: int = 1) -> str:
+        for _ in range(times):
+            outcome = await self.guarded.carry_out(authorization(), timeout_ms=30_000)
+        return outcome.status
+
+    async def open(self) -> None:
+        """Fail until the circuit is open, and wait for its end."""
+        self.status = "unknown"
+        await self.send(FAILURES)
+        self.clock.advance_ms(limits.relay_probe_ms)
+        self.asked.clear()
+
+
+@pytest.fixture
+async def processor() -> Processor:
+    return Processor()
+
+
+@pytest.mark.parametrize("status", ["not_sent", "unknown"])
+async def test_after_failures_in_a_row_nothing_is_sent(
+    processor: Processor, status: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    processor.status = status
+    await processor.send(FAILURES - 1)
+    processor.status = "declined"
+    await processor.send()
+    processor.status = status
+    await processor.send(FAILURES)
+    assert len(processor.asked) == 2 * FAILURES
+    assert await processor.send(10) == "not_sent"
+    assert len(processor.asked) == 2 * FAILURES
+    assert caplog.text.count("processor_circuit_opened") == 1
+    (logged,) = caplog.records
+    assert {"processor": "main", "reason": "because"}.items() <= vars(logged)["fields"].items()
+
+
+@pytest.mark.parametrize("status", ["approved", "declined", "refused", "pending", "requires_action"])
+async def test_whatever_the_processor_says_is_no_failure(processor: Processor, status: Status) -> None:
+    processor.status = status
+    assert await processor.send(3 * FAILURES) == status
+    assert processor.asked == ["order"] * 3 * FAILURES
+
+
+async def test_after_a_pause_it_is_asked_first_without_money(
+    processor: Processor, caplog: pytest.LogCaptureFixture
+) -> None:
+    await processor.open()
+    processor.fault = "still away"
+    assert await processor.send(2) == "not_sent"
+    assert processor.asked == ["check"]
+    processor.clock.advance_ms(2 * limits.relay_probe_ms)
+    processor.fault, processor.status = None, "approved"
+    assert await processor.send() == "approved"
+    assert processor.asked == ["check", "check", "order"]
+    # What the question took is not there for the order.
+    assert processor.timeouts[-1] == 29_000
+    assert await processor.send() == "approved"
+    assert processor.asked[3:] == ["order"]
+    assert caplog.text.count("processor_circuit_closed") == 1
+
+
+async def test_one_order_tries_it_while_the_others_are_not_sent(processor: Processor) -> None:
+    await processor.open()
+    processor.hangs = True
+    first = asyncio.create_task(processor.send())
+    await asyncio.sleep(0)
+    assert await processor.send(5) == "not_sent"
+    assert processor.asked == ["check", "order"]
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    # Nothing is known of it, so that the next one tries.
+    processor.hangs, processor.status = False, "approved"
+    assert await processor.send() == "approved"
+
+
+async def test_a_processor_that_answers_and_does_not_work_is_left_alone_for_longer(
+    processor: Processor,
+) -> None:
+    await processor.open()
+    assert await processor.send() == "unknown"
+    processor.clock.advance_ms(limits.relay_probe_ms)
+    assert await processor.send() == "not_sent"
+    # And never for long: payments are lost meanwhile.
+    for _ in range(8):
+        processor.clock.advance_ms(limits.processor_probe_max_ms * 11 // 10)
+        assert await processor.send() == "unknown"
+    assert processor.asked == ["check", "order"] * 9
+
+
+async def test_inquiries_and_webhooks_always_pass(processor: Processor) -> None:
+    await processor.open()
+    await processor.guarded.inquire(authorization(), timeout_ms=1)
+    processor.guarded.receive({}, b"")
+    assert await processor.guarded.check(timeout_ms=1) is None
+    assert processor.asked == ["inquiry", "webhook", "check"]
