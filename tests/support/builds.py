@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.support.tree import ROOT
 
 _KEPT = ROOT / ".cache" / "tests"
+# What somebody may have installed beside a source by hand.
+_NO_SOURCE = {"node_modules"}
 
 
 def built(name: str, source: str | Path, make: Callable[[Path], None]) -> Path:
@@ -26,7 +28,10 @@ def built(name: str, source: str | Path, make: Callable[[Path], None]) -> Path:
                 shutil.rmtree(old)
             with tempfile.TemporaryDirectory(dir=_KEPT, ignore_cleanup_errors=True) as place:
                 made = Path(place) / "made"
-                shutil.copytree(source, made) if isinstance(source, Path) else made.mkdir()
+                if isinstance(source, Path):
+                    shutil.copytree(source, made, ignore=shutil.ignore_patterns(*_NO_SOURCE))
+                else:
+                    made.mkdir()
                 make(made)
                 # Only what was made to its end gets the name.
                 made.rename(folder)
@@ -39,5 +44,6 @@ def _digest(source: str | Path) -> str:
         found.update(source.encode())
     else:
         for path in sorted(path for path in source.rglob("*") if path.is_file()):
-            found.update(f"{path.relative_to(source)}\0".encode() + path.read_bytes() + b"\0")
+            if _NO_SOURCE.isdisjoint(path.relative_to(source).parts):
+                found.update(f"{path.relative_to(source)}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()[:16]
