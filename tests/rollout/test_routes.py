@@ -89,8 +89,10 @@ def test_an_object_stays_where_it_was_made_whatever_its_routes_are(
     paid = pay(pair.one, capture_method="manual").json()
     pair.set(state)
     before = len(legacy.heard)
-    for client in (pair.one, pair.two):
-        assert client.get(f"/v1/payment_intents/{paid['id']}").json()["id"] == paid["id"]
+    # More than once: after the first time, an instance might answer from its cache alone.
+    for client in (pair.one, pair.two) * 3:
+        shown = client.get(f"/v1/payment_intents/{paid['id']}")
+        assert (side_of(shown), shown.json()["id"]) == ("fastpay", paid["id"])
     captured = pair.two.post(f"/v1/payment_intents/{paid['id']}/capture")
     assert (side_of(captured), captured.json()["status"]) == ("fastpay", "succeeded")
     refunded = pair.one.post("/v1/refunds", data={"charge": paid["latest_charge"], "amount": "5"})
