@@ -1,11 +1,8 @@
 """Options of payments that must be refused: a bad value for each parameter."""
 
-from tests.support.refusals import Bad, encode
+from tests.support.refusals import INTEGER, MISSING, Bad, form
 
 INTENTS = "/v1/payment_intents"
-INTEGER = "parameter_invalid_integer"
-UNKNOWN = "parameter_unknown"
-MISSING = "parameter_missing"
 CARD = "payment_method_options[card]"
 SECURE = f"{CARD}[three_d_secure]"
 IBAN = "payment_method_data[sepa_debit][iban]"
@@ -15,10 +12,6 @@ HELD = f"{INTENTS}/pi_{'0' * 32}"
 def option(param: str, /, code: str | None = None, **fields: str) -> Bad:
     """Return a payment with a bad option, whose name is the refused parameter."""
     return form(INTENTS, code=code, param=param, amount="5", currency="usd", **fields)
-
-
-def form(path: str, /, *, code: str | None = None, param: str | None = None, **fields: str) -> Bad:
-    return Bad(path, encode(fields), code=code, param=param)
 
 
 DEBIT = {

@@ -6,10 +6,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.http import bad_cash, bad_money_movements, bad_setups
 from tests.http.bad_options import OPTIONS
 from tests.support.refusals import (
+    EMPTY,
     FORM,
+    INTEGER,
     JSON,
+    MISSING,
     Bad,
     Database,
     check_error,
@@ -27,11 +31,6 @@ CUSTOMERS = "/v1/customers"
 METHODS = "/v1/payment_methods"
 REFUNDS = "/v1/refunds"
 EVENTS = "/v1/events"
-
-INTEGER = "parameter_invalid_integer"
-UNKNOWN = "parameter_unknown"
-MISSING = "parameter_missing"
-EMPTY = "parameter_invalid_empty"
 
 
 def payment(amount: str) -> str:
@@ -207,7 +206,10 @@ PAGES = [
     query("/v1/customers/search?query=name:'a'&page=nonsense", param="page"),
 ]
 
-EVERYTHING = [*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *OPTIONS, *EXPANSIONS, *PAGES]
+EVERYTHING = [
+    *(*AMOUNTS, *CURRENCIES, *METADATA, *SHAPES, *OPTIONS, *EXPANSIONS, *PAGES, *bad_cash.CASES),
+    *(*bad_money_movements.CASES, *bad_setups.SETTING_UP, *bad_setups.TOKENS_AND_SOURCES),
+]
 
 
 def name(bad: Bad) -> str:

@@ -16,6 +16,10 @@ from tests.support.tenants import Tenant
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+INTEGER = "parameter_invalid_integer"
+UNKNOWN = "parameter_unknown"
+MISSING = "parameter_missing"
+EMPTY = "parameter_invalid_empty"
 TYPES = {400: "invalid_request_error", 402: "card_error"}
 
 _KEYS = itertools.count(1)

@@ -1,10 +1,6 @@
 """Bad parameters of what saves payment methods: setup intents, tokens, sources and confirmation tokens."""
 
-import httpx
-import pytest
-
-from tests.support.refusals import Bad, Database, check_refused, encode, form, query
-from tests.support.tenants import Tenant
+from tests.support.refusals import INTEGER, MISSING, UNKNOWN, Bad, encode, form, query
 
 SETUPS = "/v1/setup_intents"
 ATTEMPTS = "/v1/setup_attempts"
@@ -14,9 +10,6 @@ HELPER = "/v1/test_helpers/confirmation_tokens"
 CUSTOMERS = "/v1/customers"
 SOURCES = f"{CUSTOMERS}/cus_{'0' * 32}/sources"
 
-INTEGER = "parameter_invalid_integer"
-UNKNOWN = "parameter_unknown"
-MISSING = "parameter_missing"
 CARD = {"card[number]": "4242424242424242", "card[exp_month]": "12", "card[exp_year]": "2034"}
 ACCOUNT = {"country": "US", "account_number": "000123456789", "routing_number": "110000000"}
 GERMAN = "DE89370400440532013000"
@@ -159,12 +152,3 @@ TOKENS_AND_SOURCES = [
     ),
     form(SETUPS, param="confirmation_token", confirmation_token="ctoken_x"),
 ]
-
-
-def name(bad: Bad) -> str:
-    return f"{bad.method} {bad.path[:50]} {bad.content[:60]!r}"
-
-
-@pytest.mark.parametrize("bad", [*SETTING_UP, *TOKENS_AND_SOURCES], ids=name)
-def test_a_bad_parameter_is_named(http: httpx.Client, tenant: Tenant, database: Database, bad: Bad) -> None:
-    check_refused(http, tenant, database, bad)

@@ -1,19 +1,12 @@
 """Bad parameters of payouts, transfers and accounts: each is refused by name, and without effect."""
 
-import httpx
-import pytest
-
-from tests.http.test_bad_input import MISSING
-from tests.http.test_bad_input import name as name_of
-from tests.support.refusals import Bad, Database, check_refused, form, query
-from tests.support.tenants import Tenant
+from tests.support.refusals import INTEGER, MISSING, Bad, form, query
 
 PAYOUTS = "/v1/payouts"
 TRANSFERS = "/v1/transfers"
 ACCOUNTS = "/v1/accounts"
 INTENTS = "/v1/payment_intents"
 CHARGE = "ch_" + "0" * 32
-INTEGER = "parameter_invalid_integer"
 PAID = {"amount": "5", "currency": "usd"}
 DISPUTE = f"/v1/disputes/du_{'0' * 32}"
 ENHANCED = "evidence[enhanced_evidence]"
@@ -66,10 +59,3 @@ CASES = [
     query("/v1/balance_transactions?payout=po_x", code="resource_missing", param="payout"),
     query("/v1/balance_transactions?payout=po_x&source=ch_x", param="payout"),
 ]
-
-
-@pytest.mark.parametrize("bad", CASES, ids=name_of)
-def test_a_bad_parameter_of_a_money_movement_is_named(
-    http: httpx.Client, tenant: Tenant, database: Database, bad: Bad
-) -> None:
-    check_refused(http, tenant, database, bad)

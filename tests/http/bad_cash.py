@@ -1,12 +1,6 @@
 """Bad parameters of bank transfers: each is refused by name, and without effect."""
 
-import httpx
-import pytest
-
-from tests.http.test_bad_input import MISSING, UNKNOWN
-from tests.http.test_bad_input import name as name_of
-from tests.support.refusals import Bad, Database, check_refused, form, query
-from tests.support.tenants import Tenant
+from tests.support.refusals import MISSING, UNKNOWN, form, query
 
 CUSTOMER = "/v1/customers/cus_" + "0" * 32
 FUND = f"/v1/test_helpers{CUSTOMER.removeprefix('/v1')}/fund_cash_balance"
@@ -101,10 +95,3 @@ CASES = [
     form(APPLY, code="amount_too_small", param="amount", amount="0"),
     form(APPLY, param="currency", currency="zzz"),
 ]
-
-
-@pytest.mark.parametrize("bad", CASES, ids=name_of)
-def test_a_bad_parameter_of_a_bank_transfer_is_named(
-    http: httpx.Client, tenant: Tenant, database: Database, bad: Bad
-) -> None:
-    check_refused(http, tenant, database, bad)
