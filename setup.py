@@ -1,5 +1,6 @@
 """Compile every module of fastpay/_native; all other packaging facts are in pyproject.toml."""
 
+import logging
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -27,7 +28,7 @@ class BuildWithWhatIsThere(build_ext):
     def build_extensions(self):
         # The link finds libnghttp2.so, which comes with the header.
         if not self.compiler.has_function("nghttp2_version", libraries=["nghttp2"]):
-            self.announce("libnghttp2 was not found: HTTP/2 is left to h2", level=3)
+            self.announce("libnghttp2 was not found: HTTP/2 is left to h2", level=logging.WARNING)
             self.extensions = [one for one in self.extensions if one.name.split(".")[-1] not in NGHTTP2]
         super().build_extensions()
 

@@ -63,7 +63,6 @@ def http2_connection(
             nonlocal stream
             stream += 2
             connection.data_received(_frame(1, 5, stream, block))
-            connection.flush()
             return transport.written
 
         yield ask

@@ -1,6 +1,7 @@
 """One HTTP/2 request as the ASGI application sees it."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastpay import limits
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 # RFC 9113 8.2.2: HTTP/2 does not allow connection-specific fields.
+_BREAK = re.compile(rb"[\r\n\0]")
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"})
 
 
@@ -177,7 +179,7 @@ class Stream(Http2Exchange):
             name, value = bytes(pair[0]).lower(), bytes(pair[1])
             if name in _HOP_BY_HOP:
                 continue
-            if any(byte in name or byte in value for byte in b"\r\n\0"):
+            if _BREAK.search(name) or _BREAK.search(value):
                 raise ValueError("a line break or NUL in a response header")
             if name == b"content-length":
                 if self._length_left >= 0 or not value.isdigit() or status == 204:
