@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -90,15 +91,15 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 @contextlib.contextmanager
-def running_legacy() -> Iterator[RawLegacy]:
+def running_legacy(tls: ssl.SSLContext | None = None) -> Iterator[RawLegacy]:
     """Run one for the block, in a thread of its own."""
     legacy, started = RawLegacy(), threading.Event()
     stop: list[Callable[[], object]] = []
 
     async def main() -> None:
         stopping, loop = asyncio.Event(), asyncio.get_running_loop()
-        server = await asyncio.start_server(legacy.serve, "127.0.0.1", 0, limit=1 << 20)
-        legacy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(legacy.serve, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
+        legacy.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
         started.set()
         await stopping.wait()
