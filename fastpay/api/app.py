@@ -13,7 +13,7 @@ from fastpay._native.cache import CachedResponse, Entry
 from fastpay._native.histograms import Histograms
 from fastpay._native.routing import Table
 from fastpay._native.shortcut import Shortcut
-from fastpay.api import challenge_page
+from fastpay.api import challenge_page, processor_webhooks
 from fastpay.api.cached_responses import form_for
 from fastpay.api.context import Services
 from fastpay.api.cors import Preflight, is_preflight
@@ -105,7 +105,7 @@ _SAFE_METHODS = frozenset(("GET", "HEAD"))
 _HEALTH = {"/healthz": False, "/readyz": True}
 # What this server answers in front of a legacy API, too. "*" is the server itself (RFC 9110 9.3.7).
 _OWN_PATHS = frozenset((*_HEALTH, *pages.PATHS, "*"))
-_OWN_PAGES = challenge_page.TEMPLATE.partition("{")[0]
+_OWN_PAGES = tuple(one.TEMPLATE.partition("{")[0] for one in (challenge_page, processor_webhooks))
 
 
 class Application:
@@ -250,6 +250,8 @@ def _create_starlette(services: Services, paths: Mapping[str, ServedPath]) -> St
         routes.append(StarletteRoute(path, Health(services, path, is_readiness=is_readiness)))
     routes += [StarletteRoute(path, public) for path, public in pages.paths(services, ROUTES)]
     routes.append(StarletteRoute(challenge_page.TEMPLATE, challenge_page.ChallengePage(services)))
+    webhooks = processor_webhooks.ProcessorWebhooks(services)
+    routes.append(StarletteRoute(processor_webhooks.TEMPLATE, webhooks))
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     app.router.default = UnknownPath(services, sorted({path.split("/")[2] for path in paths}))

@@ -22,7 +22,8 @@ from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
-from fastpay.engine.processors.calls import ProcessorCalls, Routed
+from fastpay.engine.processors.calls import Routed
+from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
 from fastpay.engine.rollout.routes import Front
@@ -64,7 +65,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     # None if this server stands in front of no other API.
     front: Front | None = None
     # None in a process that takes no live payments.
-    processor_calls: ProcessorCalls | None = None
+    live_payments: LivePayments | None = None
     settings: Settings = Settings()
     cors: Cors = msgspec.field(default_factory=Cors)
     card_texts: CardTexts = msgspec.field(default_factory=CardTexts)

@@ -41,11 +41,11 @@ async def route_confirmed(call: Call, params: ConfirmParams) -> Call:
 
 
 async def _route(call: Call, params: _Paid, amount: int, currency: str) -> Call:
-    calls, card = call.services.processor_calls, _card_data(call, params)
-    if calls is None or card is None:
+    live, card = call.services.live_payments, _card_data(call, params)
+    if live is None or card is None:
         return call
     links = error_links(call.services, call.request_id)
-    routed = await calls.route(
+    routed = await live.calls.route(
         call.scope, amount=amount, currency=currency, method="card", card=card, links=links
     )
     return call if routed is None else msgspec.structs.replace(call, routed=routed)

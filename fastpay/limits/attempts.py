@@ -18,6 +18,7 @@ processor_inquiry_s_max = 3_600
 inquiry_factors = (6, 24, 120, 720)
 inquiries_at_once_max = 32
 inquiry_timeout_ms = 10_000
+processor_notice_bytes_max = 1 << 18
 attempts_interval_ms = 500
 attempts_rows_max = 100
 # How often, and how long apart, an outcome is written again that could not be written.

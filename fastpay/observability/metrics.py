@@ -191,6 +191,14 @@ TABLE: tuple[Metric, ...] = (
             "reviews": "Attempts that were left to a person",
         },
     ),
+    *_counted(
+        "notice_",
+        "counter",
+        {
+            "received": "Webhooks of processors that were verified",
+            "refused": "Webhooks of processors that nobody has signed",
+        },
+    ),
     *_counted("feeds_", "gauge", {"followers": "Open event streams", "kept_bytes": "Bytes kept for them"}),
     *_counted("feeds_", "counter", {"dropped": "Streams ended for being slow", "reads": "Reads for streams"}),
     *_counted(

@@ -101,7 +101,7 @@ async def open_application(
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
         live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, is_away=is_away)
-        keep(*(live_payments := live(settings, pool, writer, counters)))
+        keep(*(opened := live(settings, pool, writer, counters)).parts)
         keep(*_create_timed(settings, store, writer, (machine_clock, clock), identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
@@ -114,7 +114,7 @@ async def open_application(
             deliveries=PostgresDeliveries(reads),
             header_seal=SealedHeaderValues(clock=clock),
             request_notes=notes,
-            processor_calls=live_payments.calls,
+            live_payments=opened.payments,
             feeds=feeds,
             keys=_open_keys(settings, open_pool, clock, vault),
             clock=clock,

@@ -11,6 +11,8 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Writer
 from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
+from fastpay.engine.processors.live_payments import LivePayments
+from fastpay.engine.processors.notices import ProcessorNotices
 from fastpay.observability.counters import Counters
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
@@ -20,12 +22,11 @@ from fastpay.store.processors import PostgresProcessors
 from fastpay.store.sealing import Vault
 
 
-class LivePayments(NamedTuple):
-    """The parts of a server that carry out live payments, in the order in which they are started."""
+class OpenLivePayments(NamedTuple):
+    """What carries out live payments in a server. `parts` are in the order in which they are started."""
 
-    registry: Registry
-    calls: ProcessorCalls
-    janitor: AttemptJanitor
+    parts: tuple[Registry, ProcessorCalls, AttemptJanitor]
+    payments: LivePayments
 
 
 def open_processors(settings: Settings, pool: ReaderPool, *, vault: Vault | None, clock: Clock) -> Registry:
@@ -44,9 +45,10 @@ def open_live_payments(
     clock: Clock,
     identifiers: IdentifierFactory,
     is_away: Callable[[], bool],
-) -> LivePayments:
+) -> OpenLivePayments:
     """Return what calls processors, and what inquires of the payments that they did not answer."""
     registry = open_processors(settings, pool, vault=vault, clock=clock)
+    links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     calls = ProcessorCalls(
         registry,
         writer,
@@ -63,8 +65,9 @@ def open_live_payments(
         clock=clock,
         identifiers=identifiers,
         inquiry_s=settings.processor_inquiry_s,
-        links=ErrorLinks(codes_url=codes_page.address(settings.public_url)),
+        links=links,
         is_away=is_away,
     )
-    counters.add(calls, janitor)
-    return LivePayments(registry, calls, janitor)
+    notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
+    counters.add(calls, janitor, notices)
+    return OpenLivePayments((registry, calls, janitor), LivePayments(calls, notices))

@@ -7,6 +7,7 @@ from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
 from tests.mutants.planted_money import MONEY
 from tests.mutants.planted_pages import PAGES
+from tests.mutants.planted_processors import PROCESSORS
 from tests.mutants.planted_relay import RELAY
 from tests.mutants.planted_requests import REQUESTS
 
@@ -375,5 +376,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *MONEY,
     *PAGES,
     *REQUESTS,
+    *PROCESSORS,
     *RELAY,
 )

@@ -1,104 +1,25 @@
 """Live payments on a real database: what requests are told and what the books say, whatever calls do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from fastpay import limits
-from fastpay.domain.charging import Terms
-from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.processors.calls import ProcessorCalls, Routed
 from fastpay.engine.processors.janitor import AttemptJanitor
-from fastpay.engine.processors.ports import CardData, Order
+from fastpay.engine.processors.ports import Order
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
-from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
-from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
+from tests.support.engine import CLOCK, engine
 from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors, saying
-from tests.support.world import PAY
-
-CARD = CardData(number=CARD_NUMBER, exp_month=12, exp_year=2034)
-# Longer than any wait of a test, and shorter than its patience.
-LONG_MS = 30_000
-
-
-class Shop:
-    """A tenant with one instance and the processors that it calls."""
-
-    def __init__(
-        self, database_url: str, instance: Engine, scope: Scope, processors: FakeProcessors, *, wait_ms: int
-    ) -> None:
-        self.database_url, self.instance, self.scope = database_url, instance, scope
-        identifiers = IdentifierFactory(CLOCK)
-        self.calls = ProcessorCalls(
-            processors, instance.writer, clock=CLOCK, identifiers=identifiers, wait_ms=wait_ms, inquiry_s=0
-        )
-        self.janitor = AttemptJanitor(
-            PostgresHousekeeping(instance.pool),
-            instance.writer,
-            processors,
-            clock=CLOCK,
-            identifiers=identifiers,
-            inquiry_s=0,
-        )
-
-    async def route(self) -> Routed:
-        routed = await self.calls.route(self.scope, amount=1000, currency="usd", method="card", card=CARD)
-        assert routed is not None
-        return routed
-
-    async def submission(self, routed: Routed, *, key: str | None = None) -> Submission:
-        command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route))
-        return self.instance.submission(command, self.scope, key=key)
-
-    async def pay(self, *, key: str | None = None) -> Outcome:
-        """Do what a request does, and return its answer."""
-        routed = await self.route()
-        submission = await self.submission(routed, key=key)
-        outcome = await self.instance.writer.submit(submission)
-        return await self.calls.follow(routed, submission, outcome)
-
-    async def objects(self, kind: type) -> list[object]:
-        """Return all objects of a kind as they are now."""
-        listed = await select(self.database_url, "select distinct kind, object_id from object_version")
-        prefix = kind.prefix  # type: ignore[attr-defined]
-        names = [f"{prefix}_{row['object_id'].hex}" for row in listed]
-        reading = await self.instance.reads.read_latest([(self.scope, name) for name in names])
-        return [one.object for _, one in reading.objects if isinstance(one.object, kind)]
-
-    async def intent(self) -> PaymentIntent:
-        (found,) = await self.objects(PaymentIntent)
-        assert isinstance(found, PaymentIntent)
-        return found
-
-    async def attempt(self) -> Attempt:
-        (found,) = await self.objects(Attempt)
-        assert isinstance(found, Attempt)
-        return found
-
-    async def in_doubt(self) -> int:
-        rows = await select(self.database_url, "select credits_pending from account where code = 'in_doubt'")
-        return sum(row["credits_pending"] for row in rows)
-
-
-@asynccontextmanager
-async def shop(database_url: str, *, wait_ms: int = LONG_MS, **named: FakeProcessor) -> AsyncIterator[Shop]:
-    """Open a shop, and find nothing wrong in its books at the end."""
-    scope = await make_tenant(database_url, livemode=True)
-    async with engine(database_url) as instance:
-        opened = Shop(database_url, instance, scope, FakeProcessors(**named), wait_ms=wait_ms)
-        yield opened
-        await opened.calls.close()
-    await check_books(database_url, scope)
+from tests.support.live_shop import CARD, Shop, select, shop
 
 
 def status_of(outcome: Outcome) -> str:
@@ -300,7 +221,7 @@ async def test_an_approval_of_another_amount_moves_nothing(database_url: str) ->
         assert await own.in_doubt() == 1000
 
 
-async def test_a_call_that_raises_or_hangs_leaves_the_outcome_unknown(database_url: str) -> None:
+async def test_a_call_that_raises_leaves_the_outcome_unknown(database_url: str) -> None:
     processor = FakeProcessor()
 
     async def fail(order: Order) -> None:
@@ -311,6 +232,15 @@ async def test_a_call_that_raises_or_hangs_leaves_the_outcome_unknown(database_u
         assert status_of(await own.pay()) == "processing"
         assert (await own.attempt()).status == "open"
         assert own.calls.counts()["processor_unknown"] == 1
+
+
+async def test_a_call_that_takes_too_long_fails_nothing(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, timeout_ms=50, acquirer=processor) as own:
+        assert status_of(await own.pay(key="order")) == "processing"
+        assert (await own.attempt()).status == "open"
+        assert await own.in_doubt() == 1000
 
 
 async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
@@ -369,13 +299,6 @@ async def test_no_digest_is_amended_without_a_key(database_url: str) -> None:
         assert submission_digest(await own.submission(routed)) == b""
         assert "4242" not in repr(routed)
         assert status_of(await own.pay()) == "succeeded"
-
-
-async def select(database_url: str, query: str) -> list[Any]:
-    """Return rows of the database."""
-    async with connected(database_url) as connection:
-        found: list[Any] = await connection.fetch(query)
-    return found
 
 
 async def _has_ended(own: Shop) -> bool:

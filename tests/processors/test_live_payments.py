@@ -6,7 +6,11 @@ left in doubt.
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
+import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +46,7 @@ PAY = {
     "payment_method_data[card][exp_year]": "2034",
     "payment_method_data[card][cvc]": "123",
 }
+SIGNED_BY = "whsec_of_the_upstream"
 # An inquiry every second, and proof of absence as early as can be set.
 QUICK = {
     "FASTPAY_PROCESSOR_INQUIRY_S": "1",
@@ -73,7 +78,7 @@ class Front:
                 name="acquirer",
                 kind="stripe",
                 url=self.proxy.url,
-                secrets=Secrets(secret=secret),
+                secrets=Secrets(secret=secret, webhook_secret=SIGNED_BY),
                 vault=Vault(read_keys(path), clock=CLOCK),
                 clock=CLOCK,
             )
@@ -103,6 +108,12 @@ class Front:
             assert children.wait_until(has_ended, timeout_ms=PATIENCE_SECONDS * 1000), self.server.output
             payment: dict[str, Any] = last["payment"]
             return payment
+
+    def wait_status(self) -> str:
+        """Return the status of the only payment."""
+        with self.client() as http:
+            (payment,) = http.get("/v1/payment_intents").json()["data"]
+            return str(payment["status"])
 
     def attempts(self, payment: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the attempts of a payment."""
@@ -217,6 +228,51 @@ def test_after_a_kill_a_payment_ends_as_the_upstream_says(front: Front, moment: 
         assert (payment["status"], payment["amount_received"]) == ("requires_payment_method", 0)
         assert attempt["status"] == "not_found"
     front.check()
+
+
+def test_a_webhook_of_the_processor_ends_a_payment_once(front: Front) -> None:
+    front.proxy.hold("answers")
+    with front.client() as http:
+        with _in_background(lambda: _lose(http)):
+            front.proxy.wait_reached()
+            (reference,) = front.charged()
+            ours = {"id": "pi_theirs", "object": "payment_intent", "status": "succeeded", "amount": 2000,
+                    "amount_received": 2000, "amount_capturable": 0, "currency": "usd",
+                    "metadata": {"fastpay_reference": reference}}  # fmt: skip
+            for changed in ({"fastpay_reference": "att_" + "0" * 32}, {}):
+                assert send(http, ours | {"metadata": changed}).status_code == 200
+            assert send(http, ours, secret="whsec_of_another").status_code == 400
+            assert front.wait_status() == "processing"
+            for _ in range(2):
+                assert send(http, ours).json() == {"received": True}
+            payment = front.wait_ended()
+            assert (payment["status"], payment["amount_received"]) == ("succeeded", 2000)
+            # What is late and says something else is noted, and moves nothing.
+            failed = ours | {"status": "requires_payment_method", "amount_received": 0}
+            assert send(http, failed, kind="payment_intent.payment_failed").status_code == 200
+            front.proxy.release()
+        (attempt,) = front.attempts(payment)
+        assert attempt["in_doubt"] == 0
+        assert front.wait_ended() == payment
+        assert http.get("/v1/processors/acquirer/webhook").status_code == 405
+        assert http.post("/v1/processors/nobody/webhook", content=b"{}").status_code == 400
+    assert front.charged() == [reference]
+    front.check()
+
+
+def send(
+    http: httpx.Client,
+    about: dict[str, Any],
+    *,
+    kind: str = "payment_intent.succeeded",
+    secret: str = SIGNED_BY,
+) -> httpx.Response:
+    """Send a webhook as the upstream does."""
+    body = json.dumps({"id": "evt_1", "object": "event", "type": kind, "data": {"object": about}}).encode()
+    at = str(int(time.time()))
+    signature = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"Stripe-Signature": f"t={at},v1={signature}", "Content-Type": "application/json"}
+    return http.post("/v1/processors/acquirer/webhook", content=body, headers=headers)
 
 
 def _lose(http: httpx.Client) -> None:

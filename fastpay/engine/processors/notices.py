@@ -1,0 +1,77 @@
+"""Webhooks of processors: what they say of attempts, taken once and in any order.
+
+A webhook names a processor and no tenant: the one whose secret has signed it is meant. It ends an attempt by
+the same command as an answer does, so that it may come before the answer, after it, or twice. What
+contradicts an attempt that has ended is noted there and never dropped. What is about an attempt that is not
+ours changes nothing.
+"""
+
+from collections.abc import Mapping
+
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
+from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.outcomes import RecordOutcome
+from fastpay.domain.processor_objects import Attempt
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Submission, Writer
+from fastpay.engine.processors import ports
+from fastpay.engine.processors.results import result_of
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.processors")
+
+
+class ProcessorNotices:
+    """Records what webhooks of processors say. `links` say where a decline is explained."""
+
+    def __init__(
+        self,
+        processors: ports.Processors,
+        writer: Writer,
+        *,
+        identifiers: IdentifierFactory,
+        links: ErrorLinks = NO_LINKS,
+    ) -> None:
+        self._processors = processors
+        self._writer = writer
+        self._identifiers = identifiers
+        self._links = links
+        self._received = self._refused = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return how many webhooks were verified, and how many were refused."""
+        return {"notice_received": self._received, "notice_refused": self._refused}
+
+    async def receive(self, name: str, headers: Mapping[str, str], body: bytes, *, request_id: str) -> bool:
+        """Record what a webhook says, and tell whether it was signed by a processor of this name.
+
+        Names of headers are in lower case. Raises: DatabaseUnavailable, Overloaded and the like; the
+        processor has to send it again then.
+        """
+        for scope, processor in await self._processors.named(name):
+            notice = processor.receive(headers, body)
+            if notice is not None:
+                self._received += 1
+                await self._record(scope, notice, request_id)
+                return True
+        self._refused += 1
+        return False
+
+    async def _record(self, scope: Scope, notice: ports.Notice, request_id: str) -> None:
+        result, reference = result_of(notice.outcome), notice.reference
+        if result is None or reference is None or not is_well_formed(reference, Attempt.prefix):
+            return
+        self._writer.admit(scope)
+        stamp = self._identifiers.stamp()
+        outcome = await self._writer.submit(
+            Submission(
+                scope=scope,
+                command=RecordOutcome(id=reference, result=result, links=self._links),
+                request_id=request_id,
+                moment_ms=stamp.moment_ms,
+                head=stamp.head,
+                tail=stamp.tail,
+            )
+        )
+        if outcome.answer.error is not None and outcome.answer.error.status == 404:
+            _log.warning("foreign_notice_ignored", notice=notice.id, attempt=reference)

@@ -1,0 +1,119 @@
+"""A live tenant on a real engine, with processors that do what a test says."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from fastpay.domain.charging import Terms
+from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.processor_objects import Attempt
+from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.processors.calls import ProcessorCalls, Routed
+from fastpay.engine.processors.janitor import AttemptJanitor
+from fastpay.engine.processors.ports import CardData
+from fastpay.store.connections import connected
+from fastpay.store.housekeeping import PostgresHousekeeping
+from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
+from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors
+from tests.support.world import PAY
+
+CARD = CardData(number=CARD_NUMBER, exp_month=12, exp_year=2034)
+# Longer than any wait of a test, and shorter than its patience.
+LONG_MS = 30_000
+
+
+class Shop:
+    """A tenant with one instance and the processors that it calls."""
+
+    def __init__(
+        self,
+        database_url: str,
+        instance: Engine,
+        scope: Scope,
+        processors: FakeProcessors,
+        *,
+        wait_ms: int,
+        timeout_ms: int,
+    ) -> None:
+        self.database_url, self.instance, self.scope = database_url, instance, scope
+        identifiers = IdentifierFactory(CLOCK)
+        self.calls = ProcessorCalls(
+            processors,
+            instance.writer,
+            clock=CLOCK,
+            identifiers=identifiers,
+            wait_ms=wait_ms,
+            timeout_ms=timeout_ms,
+            inquiry_s=0,
+        )
+        self.janitor = AttemptJanitor(
+            PostgresHousekeeping(instance.pool),
+            instance.writer,
+            processors,
+            clock=CLOCK,
+            identifiers=identifiers,
+            inquiry_s=0,
+        )
+
+    async def route(self) -> Routed:
+        routed = await self.calls.route(self.scope, amount=1000, currency="usd", method="card", card=CARD)
+        assert routed is not None
+        return routed
+
+    async def submission(self, routed: Routed, *, key: str | None = None) -> Submission:
+        command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route))
+        return self.instance.submission(command, self.scope, key=key)
+
+    async def pay(self, *, key: str | None = None) -> Outcome:
+        """Do what a request does, and return its answer."""
+        routed = await self.route()
+        submission = await self.submission(routed, key=key)
+        outcome = await self.instance.writer.submit(submission)
+        return await self.calls.follow(routed, submission, outcome)
+
+    async def objects(self, kind: type) -> list[object]:
+        """Return all objects of a kind as they are now."""
+        listed = await select(self.database_url, "select distinct kind, object_id from object_version")
+        prefix = kind.prefix  # type: ignore[attr-defined]
+        names = [f"{prefix}_{row['object_id'].hex}" for row in listed]
+        reading = await self.instance.reads.read_latest([(self.scope, name) for name in names])
+        return [one.object for _, one in reading.objects if isinstance(one.object, kind)]
+
+    async def intent(self) -> PaymentIntent:
+        (found,) = await self.objects(PaymentIntent)
+        assert isinstance(found, PaymentIntent)
+        return found
+
+    async def attempt(self) -> Attempt:
+        (found,) = await self.objects(Attempt)
+        assert isinstance(found, Attempt)
+        return found
+
+    async def in_doubt(self) -> int:
+        rows = await select(self.database_url, "select credits_pending from account where code = 'in_doubt'")
+        return sum(row["credits_pending"] for row in rows)
+
+
+@asynccontextmanager
+async def shop(
+    database_url: str, *, wait_ms: int = LONG_MS, timeout_ms: int = LONG_MS, **named: FakeProcessor
+) -> AsyncIterator[Shop]:
+    """Open a shop, and find nothing wrong in its books at the end."""
+    scope = await make_tenant(database_url, livemode=True)
+    async with engine(database_url) as instance:
+        processors = FakeProcessors(**named)
+        opened = Shop(database_url, instance, scope, processors, wait_ms=wait_ms, timeout_ms=timeout_ms)
+        yield opened
+        await opened.calls.close()
+    await check_books(database_url, scope)
+
+
+async def select(database_url: str, query: str) -> list[Any]:
+    """Return rows of the database."""
+    async with connected(database_url) as connection:
+        found: list[Any] = await connection.fetch(query)
+    return found
