@@ -21,6 +21,7 @@ inquiry_timeout_ms = 10_000
 processor_notice_bytes_max = 1 << 18
 attempts_interval_ms = 500
 attempts_rows_max = 100
+doubt_interval_ms = 5_000
 # How often, and how long apart, an outcome is written again that could not be written.
 record_attempts_max = 8
 record_retry_ms = 250

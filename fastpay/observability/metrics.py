@@ -183,6 +183,7 @@ TABLE: tuple[Metric, ...] = (
             "unknown": "Calls whose outcome is unknown",
         },
     ),
+    *_counted("attempt_", "gauge", {"in_doubt": "Attempts of all instances whose outcome is not known"}),
     *_counted(
         "attempt_",
         "counter",

@@ -12,7 +12,7 @@ from fastpay.store.tables import BY_PREFIX
 
 
 class PostgresHousekeeping:
-    """Satisfies `HousekeepingStore`, `ExpiryStore` and `FundsStore`."""
+    """Satisfies `HousekeepingStore`, `ExpiryStore`, `AttemptStore` and `FundsStore`."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
@@ -84,6 +84,12 @@ class PostgresHousekeeping:
         """
         found = await self._pool.fetch(SQL["list_processing_payments"], after, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
+
+    async def count_held_attempts(self) -> int:
+        """Return how many attempts are in doubt. Raises: DatabaseUnavailable."""
+        (row,) = await self._pool.fetch(SQL["count_held_attempts"])
+        attempts: int = row["attempts"]
+        return attempts
 
     async def list_due_objects(self, prefix: str, rows_max: int) -> list[tuple[Scope, str]]:
         """Return objects of a kind that change by themselves and are due. Raises: DatabaseUnavailable."""

@@ -229,7 +229,7 @@ ELSEWHERE = {
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
-    "asks each tenant, for an operator": ("console_find",),
+    "asks each tenant, for an operator": ("console_find", "count_held_attempts"),
     "is about operators, who are few": ("operator_",),
     "inserts without a look at anything": ("write_operator_actions",),
     "asks no table": ("end_backend", "own_backend", "probe_", "read_moment", "transaction_status"),

@@ -35,6 +35,9 @@ class AttemptStore(Protocol):
     async def list_due_objects(self, prefix: str, rows_max: int) -> Sequence[tuple[Scope, str]]:
         """Return objects of a kind that are due. Raises: DatabaseUnavailable."""
 
+    async def count_held_attempts(self) -> int:
+        """Return how many attempts are in doubt. Raises: DatabaseUnavailable."""
+
 
 class AttemptJanitor(PeriodicWork):
     """Inquires of open attempts that are due. `inquiry_s` is when each one was first due."""
@@ -58,14 +61,23 @@ class AttemptJanitor(PeriodicWork):
         self._delays_s = tuple(inquiry_s * factor for factor in limits.inquiry_factors)
         self._links = links
         self._slots = asyncio.Semaphore(limits.inquiries_at_once_max)
-        self._inquiries = self._reviews = 0
+        self._inquiries = self._reviews = self._in_doubt = 0
         super().__init__(
-            ("attempts", self.inquire, limits.attempts_interval_ms), clock=clock, log=_log, is_away=is_away
+            ("attempts", self.inquire, limits.attempts_interval_ms),
+            ("doubt", self.survey, limits.doubt_interval_ms),
+            clock=clock,
+            log=_log,
+            is_away=is_away,
         )
 
     def counts(self) -> dict[str, int]:
-        """Return how many inquiries were made, and how many attempts were left to a person."""
-        return {"attempt_inquiries": self._inquiries, "attempt_reviews": self._reviews}
+        """Return how many inquiries were made, how many attempts were left to a person, and are in doubt."""
+        made = {"attempt_inquiries": self._inquiries, "attempt_reviews": self._reviews}
+        return {**made, "attempt_in_doubt": self._in_doubt}
+
+    async def survey(self) -> None:
+        """Count the attempts of all instances that are in doubt. Raises: DatabaseUnavailable."""
+        self._in_doubt = await self._store.count_held_attempts()
 
     async def inquire(self) -> int:
         """Inquire of the attempts that are due, and return how many were listed.
