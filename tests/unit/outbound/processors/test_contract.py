@@ -241,6 +241,8 @@ def test_one_changed_character_anywhere_and_a_webhook_says_nothing() -> None:
     assert notice(headers, BODY + b" ") is None
     assert notice(headers, BODY, later_s=limits.signature_tolerance_s + 1) is None
     assert notice(headers, BODY, later_s=-limits.signature_tolerance_s - 1) is None
+    # A full stop in it could stand for the one behind it.
+    assert notice(signed(BODY, "msg.1"), BODY) is None
     for body in (b"", b"{}", msgspec.json.encode(outcome(status="unknown"))):
         assert notice(signed(body), body) is None
 
