@@ -177,10 +177,11 @@ class StrangeClient:
         return frame(0, chance.choice([0, 0, 1]), self._any_stream(), content)
 
     def _window(self) -> bytes:
-        stream = 0 if self._chance.random() < 0.3 else self._any_stream()
-        increment = self._chance.choices([1, 1_000, 60_000, 1 << 20, 0, (1 << 31) - 1], [9, 9, 40, 9, 1, 1])[
-            0
-        ]
+        chance = self._chance
+        stream = 0 if chance.random() < 0.3 else self._any_stream()
+        # An overflow ends a stream, and the connection if it is the connection's.
+        weights = [9, 9, 40, 9, 1, 12 if stream else 1]
+        increment = chance.choices([1, 1_000, 60_000, 1 << 20, 0, (1 << 31) - 1], weights)[0]
         return frame(8, 0, stream, struct.pack(">I", increment))
 
     def _reset(self) -> bytes:
