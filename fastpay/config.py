@@ -111,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: Text = ".fastpay"
     ready_file: Text | None = None
     database_url: DatabaseUrl | None = None
+    replica_url: DatabaseUrl | None = None
     redis_url: RedisUrl | None = None
     sealing_key_file: Text | None = None
     transaction_pooling: bool = False
@@ -178,6 +179,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigurationError(
                 "request_log has nowhere to go: keep it in the database (request_log_days) or write it as "
                 "lines (log_format = json)"
+            )
+        if self.replica_url is not None and self.read_staleness_ms == 0:
+            raise ConfigurationError(
+                "replica_url needs a read_staleness_ms above 0: a replica is always a little behind"
             )
         for network in self.outbound_allowed_networks:
             try:

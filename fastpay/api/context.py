@@ -16,7 +16,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.background import Background
 from fastpay.engine.challenge_ports import ChallengeTokens
 from fastpay.engine.dependencies import Readiness
-from fastpay.engine.event_ports import Events
+from fastpay.engine.event_ports import EventLists, Events
 from fastpay.engine.feeds import Feeds
 from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
@@ -57,6 +57,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: IdentifierFactory
     readiness: Readiness
     resources: Resources
+    # What lists of events come from if that is not `events`.
+    listed_events: EventLists | None = None
     # None in a process that shows nothing of deliveries.
     deliveries: Deliveries | None = None
     header_seal: HeaderSeal | None = None

@@ -73,6 +73,13 @@ class EventRead(NamedTuple):
     is_complete: bool = True
 
 
+class EventLists(Protocol):
+    """Pages of a tenant's events."""
+
+    async def list(self, scope: Scope, page: EventPage) -> EventRead:
+        """Return a page of events, newest first. The extra one tells that there are more."""
+
+
 class Events(Protocol):
     """The events of tenants. Those of other tenants do not exist for the caller."""
 

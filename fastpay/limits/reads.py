@@ -12,6 +12,10 @@ batch_reads_max = 1_000
 # Few, so that what is missed on a busy machine is read together: a statement costs as much as three reads.
 batch_reads_at_once = 2
 gathered_reads_max = 16_384
+# How often a replica is asked where it is, in each `read_staleness_ms`.
+replica_checks_per_bound = 4
+# How long a replica may take for a read. Then the primary is asked.
+replica_timeout_ms = 2_000
 announcement_objects_max = 1_000
 announcements_waiting_max = 1_024
 

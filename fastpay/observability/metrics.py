@@ -125,6 +125,8 @@ TABLE: tuple[Metric, ...] = (
             "statements": "Statements for reads",
             "copies_shown": "Reads shown from Redis",
             "copies_stale": "Copies in Redis that were too old",
+            "replica": "Lists, searches and pages of events that the replica answered",
+            "replica_passed_by": "Those that the primary answered although there is a replica",
         },
     ),
     *_counted("cache_", "gauge", {"entries": "Objects in the cache", "bytes": "Bytes in the cache"}),

@@ -17,7 +17,8 @@ from fastpay.domain.error_links import ErrorLinks
 from fastpay.domain.identifiers import Scope
 from fastpay.engine import ports
 from fastpay.engine.background import Background
-from fastpay.engine.dependencies import Dependency, Readiness
+from fastpay.engine.dependencies import Readiness
+from fastpay.engine.event_ports import EventLists
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.feeds import Feeds
@@ -36,12 +37,14 @@ from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
+from fastpay.operations.database import database_settings
 from fastpay.operations.deadline import Deadline
 from fastpay.operations.homes import Followers, Handover, Hearers, Observers, open_homes
 from fastpay.operations.outages import Outages, watch_dependencies
 from fastpay.operations.parts import Part
 from fastpay.operations.processors import open_live_payments
 from fastpay.operations.relay import open_relay
+from fastpay.operations.replica import open_replica
 from fastpay.operations.request_log import open_request_log
 from fastpay.operations.rollout import open_legacy, open_routes
 from fastpay.store.announcements import Announcer, Listener
@@ -77,20 +80,19 @@ async def open_application(
 
     `clock` is the machine's, `counters` receives every part that counts. At `stopping` others take over.
     """
-    with_session, readers = not settings.transaction_pooling, settings.reader_connections_max
-    database = DatabaseSettings(url=database_url, session_state=with_session, reader_connections_max=readers)
+    database = database_settings(settings, database_url)
     async with AsyncExitStack() as stack:
         watch = (outages := watch_dependencies(settings, database, redis_url, clock=clock)).database
         open_pool = partial(_open_pool, stack, database, watch.failed, deadline, outages.readiness)
-        pool, scan_pool = open_pool("reads", readers), open_pool("scans", settings.scan_connections_max)
+        pool, scan_pool = open_pool("reads"), open_pool("scans", settings.scan_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
         membership, store = Membership(PostgresMembers(pool), reads), PostgresHousekeeping(pool)
         clock, identifiers = await _keep_time(stack, settings, membership, machine_clock, deadline, counters)
         outages.readiness.require(identifiers.fault)
         feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
-        told = (counters, outages.redis, hearers := Hearers(feeds.heard))
-        reader = _open_reader(stack, settings, reads, redis_url, clock=clock, deadline=deadline, told=told)
+        told = (counters, outages, hearers := Hearers(feeds.heard))
+        reader, listed_events = _open_reader(stack, settings, reads, redis_url, (clock, deadline), told)
         background = Background(shares := Shares(requests_max=settings.contended_requests_max))
         observers = Observers(reader, feeds)
         make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
@@ -111,6 +113,7 @@ async def open_application(
             reader=reader,
             ledger=PostgresLedger(reads),
             events=PostgresEvents(reads),
+            listed_events=listed_events,
             deliveries=PostgresDeliveries(reads),
             header_seal=SealedHeaderValues(clock=clock),
             request_notes=notes,
@@ -267,7 +270,7 @@ def _open_pool(
     deadline: Deadline,
     readiness: Readiness,
     name: str,
-    connections_max: int,
+    connections_max: int | None = None,
 ) -> ReaderPool:
     """Open a pool, show its state under this name, and close it at the end of the stack."""
     pool = ReaderPool(database, connections_max=connections_max, failed=failed)
@@ -301,16 +304,17 @@ def _open_reader(
     settings: Settings,
     reads: PostgresReads,
     redis_url: str | None,
-    *,
-    clock: Clock,
-    deadline: Deadline,
-    told: tuple[Counters, Dependency, Hearers],
-) -> Reader:
-    """Start the reader, with its connections to Redis if there is one.
+    time: tuple[Clock, Deadline],
+    told: tuple[Counters, Outages, Hearers],
+) -> tuple[Reader, EventLists]:
+    """Start the reader, with its connections to Redis and to a replica if there are any.
 
-    `told` get to know what counts, whether Redis can be reached, and what other instances change.
+    `told` get to know what counts, what can be reached, and what other instances change. Returns what lists
+    events for clients too.
     """
-    counters, redis, hearers = told
+    (clock, deadline), (counters, outages, hearers) = time, told
+    redis, replica = outages.redis, open_replica(settings, reads, outages.readiness, clock=clock)
+    _keep_running(stack, deadline, *([] if replica is None else [replica]))
     staleness_ms, bytes_max = settings.read_staleness_ms, settings.cache_bytes_max
     announcer = copies = None
     if redis_url is not None:
@@ -328,6 +332,7 @@ def _open_reader(
         cache_bytes_max=bytes_max,
         announcer=announcer,
         copies=copies,
+        replica=None if replica is None else replica.choice,
     )
     _keep_running(stack, deadline, reader)
     counters.add(reader)
@@ -340,7 +345,8 @@ def _open_reader(
         listener = Listener(redis_url, origin=announcer.origin, heard=heard, part=redis.part())
         _keep_running(stack, deadline, listener)
         counters.add(listener)
-    return reader
+    events = PostgresEvents(reads)
+    return reader, events if replica is None else replica.list_events(reader, events)
 
 
 def _keep_running(stack: AsyncExitStack, deadline: Deadline, *parts: Part) -> None:

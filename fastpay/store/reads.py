@@ -12,6 +12,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.search import Query
 from fastpay.engine.failures import TransientFailure
 from fastpay.engine.ports import Filter, Page, Profile, Reading, TrialBalance, Verification
+from fastpay.engine.read.replica_ports import Position
 from fastpay.store import event_rows, ledger_rows, rows, tables
 from fastpay.store.bulkheads import Bulkheads
 from fastpay.store.copy_format import Incarnation
@@ -114,6 +115,11 @@ class PostgresReads:
         (row,) = await self.fetch(SQL["read_incarnation"])
         named = (row["system_identifier"], row["database_oid"], row["timeline"])
         return Incarnation(row["seal_key"], ":".join(map(str, named)).encode())
+
+    async def read_position(self) -> Position:
+        """Return how far the log of this database is durable, or replayed if it is a standby."""
+        (row,) = await self.fetch(SQL["probe_position"])
+        return Position(row["is_standby"], f"{row['system_identifier']}:{row['timeline']}", row["place"])
 
     async def seal_key(self) -> bytes:
         """Return the secret of this installation."""

@@ -35,6 +35,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.ledger_ports",
             "engine.funds_ports",
             "engine.read.copy_ports",
+            "engine.read.replica_ports",
             "engine.dependency_ports",
             "engine.failures",
             "engine.homes.ports",

@@ -32,6 +32,7 @@ _EXAMPLES: dict[str, Any] = {
     "public_url": "https://pay.example",
     "ready_file": "/run/fastpay/ready.json",
     "database_url": "postgresql://fastpay@/fastpay?host=/run/postgresql",
+    "replica_url": "postgresql://fastpay@replica.example/fastpay",
     "redis_url": "redis://127.0.0.1:6379/0",
     "sealing_key_file": "/etc/fastpay/sealing.keys",
     "address_connections_max": 9_000,

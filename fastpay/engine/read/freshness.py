@@ -87,6 +87,7 @@ class Freshness:
         "_reads",
         "_recent",
         "_seen",
+        "_shown",
         "_staleness_ns",
         "_uncached_reads",
         "is_forgotten",
@@ -109,6 +110,8 @@ class Freshness:
         # with our own commits. What is sent from now on sees all of that.
         self._seen = 0
         self._durable = 0
+        # The highest sequence of what was read or copied, for reads that a replica may answer.
+        self._shown = 0
         # Reads that may be joined, by identifier: of objects that are cached, and of those that are not.
         self._reads: dict[str, InFlightRead] = {}
         self._uncached_reads: dict[str, InFlightRead] = {}
@@ -141,6 +144,10 @@ class Freshness:
                     return FOREVER_NS
                 return proof.asked_ns + self._staleness_ns
         return 0
+
+    def came_to(self) -> int:
+        """Return the sequence that every later answer must have come to, as far as it is known here."""
+        return max(self._seen, self._durable, self._shown, self._known or 0)
 
     def is_latest(self, after: int) -> bool:
         """Tell whether nothing was shown here that is newer than this sequence.
@@ -200,9 +207,14 @@ class Freshness:
 
     def shown(self, versioned: Versioned, now_ns: int) -> None:
         """Note what was read or copied, so that no older copy of it is shown later."""
+        self.listed(versioned.sequence)
         is_proven = self._proofs and versioned.sequence <= self._proofs[0].sequence
         if versioned.version > 1 and not is_proven:
             self._recent.note(versioned.object.id, now_ns)
+
+    def listed(self, sequence: int) -> None:
+        """Note the sequence of something that was shown."""
+        self._shown = max(self._shown, sequence)
 
     def forget(self) -> None:
         """Show nothing from now on. Commits are not noted here any more."""

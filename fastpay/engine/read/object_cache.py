@@ -29,6 +29,8 @@ class ObjectCache:
         self._staleness_ns = staleness_ms * 1_000_000
         self.cache = Cache(cache_bytes_max if staleness_ms else 0)
         self.scopes: dict[Scope, Freshness] = {}
+        # When all scopes were forgotten last.
+        self._forgotten_ns: int | None = None
         self._recent_changes = RecentChanges()
         # What was dropped because another instance changed it, oldest first.
         self._dropped: dict[tuple[Scope, str], None] = {}
@@ -41,10 +43,22 @@ class ObjectCache:
                 for one in self.scopes.values():
                     one.forget()
                 self.scopes.clear()
+                self._forgotten_ns = self._clock.monotonic_ns()
                 self.cache.forget_partitions()
             freshness = Freshness(self.cache, scope, self._recent_changes, staleness_ns=self._staleness_ns)
             self.scopes[scope] = freshness
         return freshness
+
+    def came_to(self, scope: Scope) -> int | None:
+        """Return the tenant's sequence that every later answer must have come to.
+
+        None if that was forgotten less than the staleness bound ago.
+        """
+        forgotten_ns = self._forgotten_ns
+        if forgotten_ns is not None and self._clock.monotonic_ns() - forgotten_ns < self._staleness_ns:
+            return None
+        freshness = self.scopes.get(scope)
+        return 0 if freshness is None else freshness.came_to()
 
     def find(self, scope: Scope, identifier: str) -> Entry | None:
         """Return the entry of an object that may be shown now."""

@@ -3,7 +3,7 @@
 An object that is asked for by its identifier is looked up in the process's own cache, then among the reads in
 flight. What is missing after that waits for the end of the loop turn, and is looked for together: in the
 cache that instances share, then in the database, by one statement. Lists and searches are shared while they
-are in flight, and never cached.
+are in flight, and never cached; a replica may answer them (`engine/read/replica.py`).
 
 A read belongs to the reader and not to the request that came first, and everybody waits for it behind a
 shield, so cancelling one waiter does not affect the others.
@@ -13,7 +13,8 @@ on what the database holds under a lock.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from fastpay import limits
 from fastpay._native.cache import CachedResponse, Entry, Partition
@@ -36,8 +37,11 @@ from fastpay.engine.read.copy_ports import CopyStore
 from fastpay.engine.read.in_flight import InFlightRead
 from fastpay.engine.read.missed_reads import MissedReads
 from fastpay.engine.read.object_cache import ObjectCache
+from fastpay.engine.read.replica import Replica
 from fastpay.engine.read.shared_reads import SharedReads
 from fastpay.errors import DatabaseUnavailable, Overloaded
+
+_Answer = TypeVar("_Answer")
 
 
 class Reader:
@@ -56,7 +60,9 @@ class Reader:
         cache_bytes_max: int = limits.cache_bytes_max,
         announcer: CommitObserver | None = None,
         copies: CopyStore | None = None,
+        replica: Replica | None = None,
     ) -> None:
+        self._replica = replica
         self._announcer = announcer
         self._store = store
         self._objects = ObjectCache(clock=clock, staleness_ms=staleness_ms, cache_bytes_max=cache_bytes_max)
@@ -86,6 +92,8 @@ class Reader:
             "reads_process_hits": self.cache.hits,
             "reads_negative_hits": self.cache.negative_hits,
             "reads_joined": missed["reads_joined"] + self._lists.joined,
+            "reads_replica": 0 if self._replica is None else self._replica.answered,
+            "reads_replica_passed_by": 0 if self._replica is None else self._replica.passed_by,
             "cache_entries": len(self.cache),
             "cache_bytes": self.cache.bytes_held,
             "cache_evictions": self.cache.evictions,
@@ -141,7 +149,9 @@ class Reader:
     async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects, newest first: the one too many says that there are more."""
         return await self._lists.share(
-            scope, ("list", wanted, page), lambda: self._store.list_objects(scope, wanted, page)
+            scope,
+            ("list", wanted, page),
+            lambda: self.choose(scope, lambda store: store.list_objects(scope, wanted, page), _newest),
         )
 
     async def list_each(
@@ -153,8 +163,23 @@ class Reader:
     async def search(self, scope: Scope, query: Query, page: Page) -> Sequence[Versioned]:
         """Return up to `page.limit` + 1 objects that a query finds, newest first."""
         return await self._lists.share(
-            scope, ("search", query, page), lambda: self._store.search(scope, query, page)
+            scope,
+            ("search", query, page),
+            lambda: self.choose(scope, lambda store: store.search(scope, query, page), _newest),
         )
+
+    async def choose(
+        self,
+        scope: Scope,
+        ask: Callable[[ReaderStore], Awaitable[_Answer]],
+        sequence_of: Callable[[_Answer], int],
+    ) -> _Answer:
+        """Ask the replica where it may answer, or else the primary, and show nothing older from then on."""
+        if self._replica is None:
+            return await ask(self._store)
+        answer = await self._replica.read(scope, self._objects.came_to(scope), ask)
+        self._objects.freshness(scope).listed(sequence_of(answer))
+        return answer
 
     async def accounts(self, scope: Scope) -> Sequence[Account]:
         """Return the scope's accounts that payments move."""
@@ -209,6 +234,10 @@ class Reader:
     def rendered(self, scope: Scope, versioned: Versioned, response: CachedResponse) -> None:
         """Keep what was rendered from this version of an object, for as long as it is cached."""
         self._objects.rendered(scope, versioned, response)
+
+
+def _newest(listed: Sequence[Versioned]) -> int:
+    return max((versioned.sequence for versioned in listed), default=0)
 
 
 def _value(entry: Entry) -> Versioned | None:

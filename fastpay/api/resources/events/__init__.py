@@ -115,7 +115,8 @@ class ListEvents:
         page = _page(params, below=below, above=above, ascending=above > 0)
         success = params.delivery_success
         if isinstance(success, UnsetType):
-            found, _, is_complete = await call.services.events.list(call.scope, page)
+            lists = call.services.listed_events or call.services.events
+            found, _, is_complete = await lists.list(call.scope, page)
         else:
             found, is_complete = await list_by_delivery(call, page, is_delivered=success)
         found, has_more = cut(found, page)
