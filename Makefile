@@ -85,12 +85,15 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 # First the tests with small sizes in `make test` run with large ones. Then a hundred instances share one PgBouncer.
 # Last, instances and PostgreSQL are killed, frozen and disconnected for MINUTES, and a receiver of webhooks misbehaves,
 # while clients record every response, and again for MINUTES behind a PgBouncer that is killed and frozen too.
-soak: $(VENV)/.test $(VENV)/.native packages
+# Then an instance is upgraded twenty times, and a Patroni loses its primary.
+soak: $(VENV)/.test $(VENV)/.native
+	@sh .ci/packages soak
 	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/api/test_fingerprints.py tests/unit/native/test_rendering.py tests/unit/engine/read/test_reader_model.py
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.operator.soak_upgrades
+	$(BIN)/python -m tests.faults.failover
 
 # Send thousands of requests that are made from the OpenAPI document, right and wrong.
 # EXAMPLES is for each operation and kind: make fuzz EXAMPLES=100
