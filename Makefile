@@ -85,7 +85,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 # First the tests with small sizes in `make test` run with large ones. Then a hundred instances share one PgBouncer.
 # Last, instances and PostgreSQL are killed, frozen and disconnected for MINUTES, and a receiver of webhooks misbehaves,
 # while clients record every response, and again for MINUTES behind a PgBouncer that is killed and frozen too.
-# Then an instance is upgraded twenty times, and a Patroni loses its primary.
+# Then an instance is upgraded twenty times, a Patroni loses its primary, and the container image is built and run.
 soak: $(VENV)/.test $(VENV)/.native
 	@sh .ci/packages soak
 	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/api/test_fingerprints.py tests/unit/native/test_rendering.py tests/unit/engine/read/test_reader_model.py
@@ -94,6 +94,7 @@ soak: $(VENV)/.test $(VENV)/.native
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.operator.soak_upgrades
 	$(BIN)/python -m tests.faults.failover
+	$(BIN)/python -m tests.deploy.image
 
 # Send thousands of requests that are made from the OpenAPI document, right and wrong.
 # EXAMPLES is for each operation and kind: make fuzz EXAMPLES=100
