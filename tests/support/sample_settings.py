@@ -22,6 +22,7 @@ _HEAD = """\
 # Paths are relative to the folder of this file. FASTPAY_* variables and flags win over it.
 # Generated from docs/SETTINGS.md by `python -m tests.support.sample_settings`.
 """
+_TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 _EXAMPLES: dict[str, Any] = {
     "unix": "/run/fastpay/socket",
     "admin_port": ADMIN_PORT,
@@ -59,8 +60,22 @@ def _lines(page: str) -> Iterator[str]:
         yield textwrap.fill(_plain(meaning), 100, initial_indent="# ", subsequent_indent="# ")
         for name in re.findall(r"`(\w+)`", names):
             default = defaults[name]
-            yield f"#{name} = {_toml(_EXAMPLES[name] if default is None else default)}"
+            yield f"#{name} = {_toml(_example(name) if default is None else default)}"
         yield ""
+
+
+def _example(name: str) -> Any:
+    """Return an example of a setting without a default: ours, one of its type, or its first value."""
+    if name in _EXAMPLES:
+        return _EXAMPLES[name]
+    kinds = msgspec.inspect.type_info(_TYPES[name])
+    assert isinstance(kinds, msgspec.inspect.UnionType)
+    kind = kinds.types[0]
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return kind.values[0]
+    assert isinstance(kind, msgspec.inspect.Metadata), f"give an example of {name} in {__name__}"
+    assert kind.extra_json_schema is not None
+    return kind.extra_json_schema["examples"][0]
 
 
 def _plain(meaning: str) -> str:
