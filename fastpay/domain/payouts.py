@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import msgspec
 
-from fastpay.domain import funds, ledger
+from fastpay.domain import funds, ledger, processing
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.identifiers import LOWEST
 from fastpay.domain.objects import StoredObject
@@ -98,7 +98,9 @@ class CreatePayout(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return _accounts(workspace, self.currency)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Move the money on its way. Raises: InsufficientFunds."""
+        """Move the money on its way. Raises: InsufficientFunds; InvalidRequest in live mode."""
+        # The steps of a payout are made by time, and no bank is asked.
+        processing.refuse_in_live_mode(workspace, "A payout")
         if workspace.account(self.currency, "available").available < self.amount:
             raise InsufficientFunds(
                 "You have insufficient funds in your available balance for this payout. Use "
@@ -126,10 +128,13 @@ class PayOutBalance(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
-        """Create a payout in each currency. Do nothing if this period was paid out, or nothing is there."""
+        """Create a payout in each currency. Do nothing if this period was paid out, or nothing is there.
+
+        In live mode there is nothing to do: no bank is asked.
+        """
         balance = funds.current(workspace, draft)
         period = period_start(workspace.book.rules.payout_interval, draft.moment_s)
-        if period is None or balance.paid_out_day >= period:
+        if period is None or balance.paid_out_day >= period or workspace.scope.livemode:
             return balance.id
         paid_out = dict(balance.paid_out)
         for currency in sorted(self.currencies):

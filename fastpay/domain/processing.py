@@ -46,7 +46,7 @@ def begin(
     """
     if is_manual(intent):
         # Captures, cancellations and expiry of what is held would have to reach the processor too.
-        raise _unsupported("Authorizing first and capturing")
+        raise _unsupported("To authorize first and capture later")
     if is_new:
         # It is saved to the customer only if it pays.
         draft.put(method, None)
@@ -108,6 +108,6 @@ def release(draft: Draft, attempt: Attempt) -> None:
 
 def _unsupported(what: str) -> InvalidRequest:
     return InvalidRequest(
-        f"{what} a live payment is not possible yet. Nothing was done.",
+        f"{what} is not possible in live mode yet. Nothing was done.",
         code="processor_operation_unsupported",
     )

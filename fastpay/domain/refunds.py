@@ -74,7 +74,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
-        processing.refuse_in_live_mode(workspace, "Refunding")
+        processing.refuse_in_live_mode(workspace, "A refund")
         if _is_charged_back(workspace, charge):
             raise InvalidRequest(
                 f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed"

@@ -1,6 +1,6 @@
 -- Books above a cursor, in order, each with what there may be to do about its funds by the database's clock: whether a
 -- transfer is old enough to be released, whether something became available that no event has told of, and whether the
--- available balance is to be paid out. For all tenants.
+-- available balance is to be paid out, which no bank is asked to do in live mode. For all tenants.
 -- $1 uuid    only above this tenant,
 -- $2 boolean and this mode of it
 -- $3 integer books at most
@@ -10,7 +10,7 @@ select
     funds.currencies,
     next.transfer_id is not null as is_due,
     funds.credited > coalesce(balance.credited, 0) as is_credited,
-    funds.is_positive and case book.payout_interval
+    funds.is_positive and not book.livemode and case book.payout_interval
         when 'daily' then date_trunc('day', now() at time zone 'UTC')
         when 'weekly' then date_trunc('week', now() at time zone 'UTC')
         when 'monthly' then date_trunc('month', now() at time zone 'UTC')

@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from fastpay.domain.charging import Terms
+from fastpay.domain.funds import DAY_S
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
+from fastpay.domain.payouts import CreatePayout, PayOutBalance
 from fastpay.domain.processor_objects import Attempt, Result, Route
 from fastpay.domain.refunds import CreateRefund
 from tests.support.world import PAY, World, card, of_type
@@ -91,7 +93,14 @@ def test_what_no_processor_is_asked_to_do_yet_is_refused() -> None:
     assert world.refused(manual).code == "processor_operation_unsupported"
     paid = pay(world)
     record(world, APPROVED)
-    assert world.refused(CreateRefund(payment_intent=paid.id)).code == "processor_operation_unsupported"
+    payout = CreatePayout(amount=1, currency="usd", step_s=0)
+    for command in (CreateRefund(payment_intent=paid.id), payout):
+        assert world.refused(command).code == "processor_operation_unsupported"
+    moved = world.account("available"), world.account("in_transit")
+    # The funds task asks for this, and a simulated payout would send money that is real.
+    world.moment_s += 40 * DAY_S
+    world.run(PayOutBalance(currencies=("usd",), step_s=0))
+    assert (world.account("available"), world.account("in_transit")) == moved
 
 
 @pytest.mark.parametrize(
