@@ -4,12 +4,14 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from fastpay.api.search import parse
 from fastpay.domain import kinds
 from fastpay.domain.application_fees import ApplicationFee, RefundApplicationFee
 from fastpay.domain.cash_balances import FundCashBalance
+from fastpay.domain.charging import Terms
 from fastpay.domain.connected_accounts import CreateConnectedAccount
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.disputes import CreateDispute
@@ -20,6 +22,7 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import AttachPaymentMethod
 from fastpay.domain.payouts import CreatePayout
 from fastpay.domain.plan import Command
+from fastpay.domain.processor_objects import Attempt, Route
 from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.setup_intents import CreateSetupIntent
 from fastpay.domain.transfers import CreateTransfer, ReverseTransfer
@@ -29,7 +32,7 @@ from fastpay.store import tables
 from fastpay.store.connections import connected
 from fastpay.store.reads import PostgresReads
 from tests.support.engine import Engine, engine, make_tenant, read_objects, read_transfers, read_versions
-from tests.support.world import card
+from tests.support.world import PAY, card
 
 
 class Loot:
@@ -79,8 +82,9 @@ async def fill(instance: Engine, database_url: str, scope: Scope) -> Loot:
             ),
         )
         for kind, table in tables.BY_PREFIX.items()
-        # There is no balance until money is released, and no list of balances.
-        if kind != "bal"
+        # There is no balance until money is released, and no list of balances. Only live mode has attempts,
+        # which have a test of their own.
+        if kind not in {"bal", Attempt.prefix}
         for filters in table.filter_combinations()
     ]
     async with connected(database_url) as connection:
@@ -197,9 +201,10 @@ def test_every_way_to_read_has_a_case() -> None:
     ways = {name for name, _ in inspect.getmembers(PostgresReads, inspect.isfunction) if name[0] != "_"}
     # What runs any statement that it is given.
     given = {"fetch", "fetch_for", "fetch_thoroughly"}
-    # Nobody's: the database's identity, the time, the installation's key. A tenant that has nothing has a
-    # profile: see tests/http/test_accounts.py.
-    assert ways == {*WAYS, *given, "identify", "read_moment", "read_profile", "seal_key"}
+    # Nobody's: the database's identity, its place in the log, the time, the installation's key. A tenant that
+    # has nothing has a profile: see tests/http/test_accounts.py.
+    nobodys = {"identify", "read_moment", "read_position", "seal_key"}
+    assert ways == {*WAYS, *given, *nobodys, "read_profile"}
 
 
 @pytest.mark.parametrize("session_state", [True, False])
@@ -220,6 +225,20 @@ async def test_what_one_tenant_has_no_other_tenant_or_mode_finds(
                     assert len(await question) == 0, way
         stolen = await read_objects(instance.reads, rich, loot.objects + own.objects)
         assert {versioned.object.id for versioned in stolen} == set(own.objects)
+
+
+async def test_the_attempts_of_a_live_payment_are_its_tenants_own(database_url: str) -> None:
+    owner, other = [
+        (await make_tenant(database_url, name))._replace(livemode=True) for name in ("owner", "other")
+    ]
+    route = Route(processor="acquirer", reference=f"{Attempt.prefix}_{1:032x}", wait_ms=0, inquiry_s=5)
+    async with engine(database_url) as instance:
+        paid = await instance.do(msgspec.structs.replace(PAY, terms=Terms(route=route)), owner)
+        wanted = Filter(kind=Attempt.prefix, values=(("payment_intent", paid.id),))
+        for scope in (owner, other, owner._replace(livemode=False)):
+            for page in PAGES:
+                found = await instance.reads.list_objects(scope, wanted, page)
+                assert len(found) == (scope == owner)
 
 
 async def test_no_command_reaches_another_tenants_objects(database_url: str) -> None:
