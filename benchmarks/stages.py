@@ -56,7 +56,7 @@ class Step(NamedTuple):
 
 # In the order in which a payment meets them. These never wait, so that their wall time is processor time.
 _WORKING = (
-    Step("headers as a dict", endpoints, "_headers"),
+    Step("headers as a dict", endpoints, "read_headers"),
     Step("authenticate", endpoints, "authenticate"),
     Step("decode the form", writes, "decode_params"),
     Step("make the command's submission, fingerprint", Write, "_submission"),

@@ -41,7 +41,7 @@ async def test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer(
     async with Proxy(database_url) as proxy, engine(proxy.url, session_state=session_state) as instance:
         log = await record(proxy, instance, scope)
         assert {"commit", *([] if session_state else ["begin"])} <= set(log)
-        made = await count(database_url, "payment_intent")
+        unkeyed = made = await count(database_url, "payment_intent")
         for place, name in enumerate(log):
             if manner in ("withheld", "torn", "fatal") and name not in ANSWERED:
                 continue
@@ -56,6 +56,8 @@ async def test_a_cut_at_any_message_of_a_batch_leaves_one_effect_and_one_answer(
             assert name != "commit" or outcome.original_request_id is None
             made += 1
             assert await count(database_url, "payment_intent") == made, f"{manner} {name} at {place}"
+            # The instance remembers the key, and another one looks for its row.
+            assert await count(database_url, "idempotency") == made - unkeyed
     await check_database(database_url)
 
 

@@ -50,9 +50,9 @@ PROCESSORS = (
     Mutant(
         "ask-a-processor-before-the-attempt-is-committed",
         "fastpay/store/batches.py",
-        'status = await connection.execute("commit and chain" if chains else "commit")',
-        'status = "COMMIT"\n            asyncio.get_running_loop().call_later('
-        '1, lambda: asyncio.ensure_future(connection.execute("commit")))',
+        "await transaction.write_ahead(books, encoded, moments)",
+        "asyncio.get_running_loop().call_later("
+        "1, lambda: asyncio.ensure_future(transaction.write_ahead(books, encoded, moments)))",
         (COMMITTED,),
     ),
     Mutant(
