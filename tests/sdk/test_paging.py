@@ -18,8 +18,9 @@ LISTS = sorted(
     for route in ROUTES
     if route.method == "GET" and route.endpoint.contract.answer == "list" and "/ledger/" not in route.path
 )
-# A delivery of test events goes nowhere, and nothing was delivered again.
-OURS = {path for path in LISTS if path.startswith("/v1/webhook_endpoints/")}
+# A delivery of test events goes nowhere, and nothing was delivered again. Only live payments have attempts:
+# tests/store/test_tenants.py has their pages in both directions.
+OURS = {path for path in LISTS if path.startswith("/v1/webhook_endpoints/") or path.endswith("/attempts")}
 CARD = {"payment_method": "pm_card_visa", "confirm": "true"}
 
 
