@@ -60,7 +60,8 @@ def test_an_overload_that_is_none_is_taken_whole(machine: Machine, monkeypatch: 
     # So few that no machine is too slow for them, unless it stands still.
     assert (found.refused, found.others) == (0, {})
     assert found.sent == 100
-    assert 0 < found.goodput <= 100
+    # What was sent just before, at half of the rate, may be answered within.
+    assert 0 < found.goodput <= 150
 
 
 @pytest.mark.parametrize("cores", [[0], [0, 1], [2, 3, 5, 7, 11]])

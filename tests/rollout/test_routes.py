@@ -35,9 +35,9 @@ class Pair(NamedTuple):
 def instances(legacy: RawLegacy, cluster: Path) -> Iterator[tuple[RunningServer, RunningServer]]:
     """Two instances in front of one older API."""
     environment = {"FASTPAY_LEGACY_URL": legacy.url, "FASTPAY_REDIS_COPIES": "false"}
-    with running_server("first", cluster, environment=environment) as first:
+    with running_server("routes-one", cluster, environment=environment) as first:
         shared = environment | {"FASTPAY_DATABASE_URL": first.database_url}
-        with running_server("second", cluster, environment=shared) as second:
+        with running_server("routes-two", cluster, environment=shared) as second:
             yield first, second
 
 

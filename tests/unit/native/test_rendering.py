@@ -87,6 +87,7 @@ OTHER_NAMES = {
     ("address_zip", "address.postal_code"),
     ("address_zip_check", "card.address_postal_code_check"),
     ("id", "card_id"),
+    ("in_doubt", "held"),
     ("result", "three_d_secure"),
     ("amount", "fee"),
     ("amount", "transfer_amount"),
