@@ -46,7 +46,8 @@ def test_it_serves_with_a_read_only_root_as_a_user_without_a_name(
     place.mkdir()
     os.chown(place, user, user)
     prefix = [
-        *("bwrap", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc"),
+        # Who becomes another user outlives its parent, unless that is the first process of a namespace.
+        *("bwrap", "--die-with-parent", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc"),
         # Only the folder for the ready file can be written to.
         *("--dev", "/dev", "--ro-bind", str(scratch), str(scratch), "--bind", str(place), str(place)),
         *(*UNNAMED, *readable_python()),
