@@ -39,7 +39,7 @@ class Bad:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-# Payouts take their steps, and events tell of what became available.
+# Payouts take their steps, refunds settle or fail, and events tell of what became available.
 _BUSY = """
 select exists (select from payout where due_at is not null) or exists (
     select
@@ -49,6 +49,8 @@ select exists (select from payout where due_at is not null) or exists (
     group by tenant_id, livemode, balance.credited
     having sum(account.credits_posted) > coalesce(balance.credited, 0)
 )
+or exists (select from refund where changes_at <= extract(epoch from now()) + 5)
+or exists (select from dispute where changes_at <= extract(epoch from now()) + 5)
 """
 
 
