@@ -162,7 +162,8 @@ def find_failure(log: Path) -> str | None:
     """Return PostgreSQL's last reason for not starting, None if its log has none."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     reasons = [line.partition("FATAL:")[2].strip() for line in lines if "FATAL:" in line]
-    return next((reason for reason in reversed(reasons) if "starting up" not in reason), None)
+    # Whoever connects meanwhile is told what it is doing: starting up, in recovery mode, shutting down.
+    return next((one for one in reversed(reasons) if not one.startswith("the database system is")), None)
 
 
 def forget_recovery(cluster: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from fastpay.operations.backup import find_failure
 from fastpay.operations.embedded import children
 from tests.support.books import find_database_faults
 from tests.support.servers import (
@@ -73,6 +74,19 @@ def _wait_received(server: RunningServer) -> None:
 def _sequences(server: RunningServer) -> list[int]:
     rows = fetch(server.database_url, "select sequence from event order by tenant_id, livemode, sequence")
     return [row["sequence"] for row in rows]
+
+
+def test_the_reason_is_not_what_postgresql_tells_those_who_connect_meanwhile(tmp_path: Path) -> None:
+    log = tmp_path / "postgresql.log"
+    assert find_failure(log) is None
+    log.write_text(
+        "FATAL:  the database system is starting up\n"
+        "LOG:  something else\n"
+        "FATAL:  recovery ended before configured recovery target was reached\n"
+        "FATAL:  the database system is in recovery mode\n"
+        "FATAL:  the database system is shutting down\n"
+    )
+    assert find_failure(log) == "recovery ended before configured recovery target was reached"
 
 
 def test_a_restore_to_a_moment_between_two_payments(
