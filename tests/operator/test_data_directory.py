@@ -66,7 +66,11 @@ def listening(family: socket.AddressFamily, address: str | tuple[str, int]) -> I
         yield listener
 
 
-def test_a_ledger_that_was_named_may_be_created_beside_another(tmp_path: Path) -> None:
+def test_a_ledger_that_was_named_may_be_created_beside_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The default is in the working directory, where somebody may have served.
+    monkeypatch.chdir(tmp_path)
     with listening(socket.AF_INET, ("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         require_intended_ledger(Settings(port=port, data_dir=str(tmp_path / "named")))
@@ -76,7 +80,9 @@ def test_a_ledger_that_was_named_may_be_created_beside_another(tmp_path: Path) -
     require_intended_ledger(Settings(port=port))
 
 
-def test_a_server_on_a_unix_socket_counts_as_well(tmp_path: Path) -> None:
+def test_a_server_on_a_unix_socket_counts_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The default is in the working directory, where somebody may have served.
+    monkeypatch.chdir(tmp_path)
     path = str(tmp_path / "s")
     with listening(socket.AF_UNIX, path), pytest.raises(ConfigurationError, match=f"listens on {path}"):
         require_intended_ledger(Settings(unix=path))
