@@ -2,7 +2,7 @@
 
 Fields = list[tuple[bytes, bytes]]
 
-def library_version() -> tuple[int, int, int]:
+def linked_version() -> tuple[int, int, int]:
     """Return the version of the libnghttp2 that was loaded.
 
     It says nothing about patches: distributions keep the number when they mend a hole.

@@ -59,7 +59,7 @@ cdef enum:
     FIELDS_ON_STACK = 32
 
 
-def library_version() -> tuple:
+def linked_version() -> tuple:
     cdef int number = nghttp2_version(0).version_num
     return number >> 16, number >> 8 & 0xFF, number & 0xFF
 

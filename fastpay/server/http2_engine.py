@@ -34,7 +34,7 @@ def why_not_native() -> str:
     """Return why the native engine cannot be used, or an empty string."""
     if _missing is not None:
         return f"it was built without libnghttp2, or cannot load it ({_missing})"
-    found = hpack.library_version()
+    found = hpack.linked_version()
     if found < limits.nghttp2_version_min:
         return f"libnghttp2 {_dotted(found)} is older than {_dotted(limits.nghttp2_version_min)}"
     return ""

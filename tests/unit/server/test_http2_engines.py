@@ -134,7 +134,7 @@ def test_a_library_without_known_repairs_is_not_used(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hpack = pytest.importorskip("fastpay._native.hpack")
-    monkeypatch.setattr(hpack, "library_version", lambda: (1, 51, 0))
+    monkeypatch.setattr(hpack, "linked_version", lambda: (1, 51, 0))
     with caplog.at_level(logging.WARNING):
         assert http2_engine.choose("h2") == "h2"
         assert caplog.records == []
