@@ -7,7 +7,7 @@ from fastpay import limits
 from fastpay.domain.identifiers import LOWEST, Scope, digits
 from fastpay.domain.plan import Command
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Submission, Writer
+from fastpay.engine.ports import Outcome, Submission, Writer
 
 
 class TimedCommands:
@@ -39,7 +39,7 @@ class TimedCommands:
         """Commit all of these commands. Raises: Overloaded, DatabaseUnavailable, ClockSkewed,
         OutcomeUnknown."""
         outcomes = await asyncio.gather(
-            *(self._writer.submit(self._submission(scope, command)) for scope, command in commands),
+            *(self.carry_out(scope, command) for scope, command in commands),
             return_exceptions=True,
         )
         for outcome in outcomes:
@@ -47,14 +47,17 @@ class TimedCommands:
                 # All commands were tried. The first failure stands for the others.
                 raise outcome
 
-    def _submission(self, scope: Scope, command: Command) -> Submission:
+    async def carry_out(self, scope: Scope, command: Command) -> Outcome:
+        """Commit one command, and return what became of it. Raises: as `submit`."""
         stamp = self._identifiers.stamp()
-        return Submission(
-            scope=scope,
-            command=command,
-            # No request caused this, and events say so.
-            request_id="",
-            moment_ms=stamp.moment_ms,
-            head=stamp.head,
-            tail=stamp.tail,
+        return await self._writer.submit(
+            Submission(
+                scope=scope,
+                command=command,
+                # No request caused this, and events say so.
+                request_id="",
+                moment_ms=stamp.moment_ms,
+                head=stamp.head,
+                tail=stamp.tail,
+            )
         )

@@ -14,13 +14,13 @@ from fastpay.clock import Clock
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
-from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Attempt, Result
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
-from fastpay.engine.ports import Outcome, Submission, Writer
+from fastpay.engine.ports import Writer
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import inquiry, result_of
+from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.processors")
@@ -55,9 +55,8 @@ class AttemptJanitor(PeriodicWork):
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
-        self._writer = writer
+        self._commands = TimedCommands(writer, identifiers)
         self._processors = processors
-        self._identifiers = identifiers
         self._delays_s = tuple(inquiry_s * factor for factor in limits.inquiry_factors)
         self._links = links
         self._slots = asyncio.Semaphore(limits.inquiries_at_once_max)
@@ -93,7 +92,9 @@ class AttemptJanitor(PeriodicWork):
 
     async def _look(self, scope: Scope, identifier: str) -> None:
         async with self._slots:
-            outcome = await self._submit(scope, ClaimAttempt(id=identifier, delays_s=self._delays_s))
+            outcome = await self._commands.carry_out(
+                scope, ClaimAttempt(id=identifier, delays_s=self._delays_s)
+            )
             claimed = outcome.objects.get(identifier)
             # Without one, another instance was faster.
             if claimed is not None and isinstance(claimed.object, Attempt):
@@ -108,25 +109,13 @@ class AttemptJanitor(PeriodicWork):
             result = Result(status="not_found") if outcome is None else result_of(outcome)
             silence = _SILENT
         if result is not None:
-            await self._submit(scope, RecordOutcome(id=attempt.id, result=result, links=self._links))
+            await self._commands.carry_out(
+                scope, RecordOutcome(id=attempt.id, result=result, links=self._links)
+            )
         elif attempt.inquiries > len(self._delays_s):
             self._reviews += 1
             _log.error("attempt_left", attempt=attempt.id, processor=attempt.processor, reason=silence)
-            await self._submit(scope, ReviewAttempt(id=attempt.id, reason=silence))
-
-    async def _submit(self, scope: Scope, command: Command) -> Outcome:
-        stamp = self._identifiers.stamp()
-        return await self._writer.submit(
-            Submission(
-                scope=scope,
-                command=command,
-                # No request caused this, and events say so.
-                request_id="",
-                moment_ms=stamp.moment_ms,
-                head=stamp.head,
-                tail=stamp.tail,
-            )
-        )
+            await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))
 
 
 async def _inquire(processor: ports.Processor, attempt: Attempt) -> ports.Outcome | None:
