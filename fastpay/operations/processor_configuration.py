@@ -11,8 +11,8 @@ from fastpay.engine.processors.configuration_ports import Configuration, Configu
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 from fastpay.operations.sealing_keys import open_vault
-from fastpay.outbound.processors.contract import require_webhook_secret
 from fastpay.outbound.processors.making import ProcessorMaker
+from fastpay.outbound.signatures import standard_key
 from fastpay.store.connections import database_clock
 from fastpay.store.processors import read_processors
 from fastpay.store.sealing import Vault
@@ -66,7 +66,7 @@ def read_secrets(file: TextIO, kind: Kind) -> Secrets:
         raise ConfigurationError("there is no secret on standard input; give it as the first line")
     if kind == "http" and webhook_secret:
         try:
-            require_webhook_secret(webhook_secret)
+            standard_key(webhook_secret)
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
     return Secrets(secret=secret, webhook_secret=webhook_secret or None)

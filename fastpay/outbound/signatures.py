@@ -15,7 +15,7 @@ class WebhookSigner:
         """Each secret is `whsec_` and the base64 of at least one byte. Raises: ValueError."""
         if not secrets:
             raise ValueError("at least one secret is needed, and none may be empty")
-        keys = [_standard_key(secret) for secret in secrets]
+        keys = [standard_key(secret) for secret in secrets]
         self._stripe = tuple(Signer(secret.encode()) for secret in secrets)
         self._standard = tuple(map(Signer, keys))
 
@@ -36,12 +36,13 @@ class WebhookSigner:
         ]
 
 
-def _standard_key(secret: str) -> bytes:
+def standard_key(secret: str) -> bytes:
+    """Return the key in the secret of a webhook. Raises: ValueError, which shows nothing of it."""
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or not key:
         # Without its cause, which would show a part of the secret in a traceback.
-        raise ValueError("the secret of an endpoint must be whsec_ followed by base64")
+        raise ValueError("the secret of a webhook must be whsec_ followed by base64")
     return key

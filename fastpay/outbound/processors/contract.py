@@ -5,8 +5,6 @@ inquiry     GET URL/operations/REFERENCE, signed
 check       GET URL/operations, signed
 """
 
-import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 from typing import Literal
@@ -29,6 +27,7 @@ from fastpay.engine.processors.ports import (
 )
 from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, lost, none_yet, shorten, unknown
+from fastpay.outbound.signatures import standard_key
 from fastpay.signing import HEADER, KEY_HEADER, RequestSigner
 
 _OK = 200
@@ -36,7 +35,6 @@ _NOT_FOUND = 404
 _TOO_MANY = 429
 _REFUSALS = range(400, 500)
 _OPERATIONS = "/operations"
-_WEBHOOK_PREFIX = "whsec_"
 # A part of the contract.
 _KEY_LIFETIME_S = 30 * 86_400
 _TIME_CHARS_MAX = 12
@@ -109,7 +107,7 @@ class ContractProcessor:
         self._path = urlsplit(url).path.rstrip("/")
         self._signer = RequestSigner(secrets.secret, clock=calls.clock)
         secret = secrets.webhook_secret
-        self._webhook_signer = None if secret is None else Signer(require_webhook_secret(secret))
+        self._webhook_signer = None if secret is None else Signer(standard_key(secret))
         self._arrival_s = arrival_s
 
     async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
@@ -236,15 +234,3 @@ def _refused(answer: Answer) -> Outcome:
     retry: Retry = "later" if answer.status == _TOO_MANY else "never"
     reason = shorten(f"the processor answers {answer.status}: {found.message}")
     return Outcome(status="refused", retry=retry, reason=reason)
-
-
-def require_webhook_secret(secret: str) -> bytes:
-    """Return the key in a webhook secret. Raises: ValueError, which shows nothing of it."""
-    try:
-        key = base64.b64decode(secret.removeprefix(_WEBHOOK_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if not secret.startswith(_WEBHOOK_PREFIX) or not key:
-        # Without its cause, which would show a part of the secret in a traceback.
-        raise ValueError("the webhook secret of an http processor is whsec_ followed by base64")
-    return key
