@@ -1,11 +1,8 @@
 """The kind `http` against the adapter of docs/examples, which is the contract in one file."""
 
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,13 +10,13 @@ import pytest
 from fastpay.clock import SystemClock
 from fastpay.engine.processors.configuration_ports import Secrets
 from fastpay.engine.processors.ports import Operation, Order, Outcome
-from fastpay.operations.embedded import children
 from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor
 from tests.pages.blocks import ROOT
 from tests.processors.conftest import TIMEOUT_MS, authorization, follow_up
-from tests.support.servers import PATIENCE_SECONDS, clean_environment
+from tests.support.programs import listening
+from tests.support.servers import clean_environment
 
 EXAMPLE = ROOT / "docs/examples/processor_adapter.py"
 SECRET = "a secret.of%both"
@@ -27,17 +24,11 @@ SECRET = "a secret.of%both"
 
 @pytest.fixture(scope="module")
 def adapter_url(scratch: Path) -> Iterator[str]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [sys.executable, str(EXAMPLE), str(port), str(scratch / "adapter.sqlite")]
-    process = subprocess.Popen(command, env=clean_environment(SECRET=SECRET))
-    try:
-        assert children.wait_until(lambda: _answers(port), timeout_ms=PATIENCE_SECONDS * 1000)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait(PATIENCE_SECONDS)
+    def command(port: int) -> list[str]:
+        return [sys.executable, str(EXAMPLE), str(port), str(scratch / "adapter.sqlite")]
+
+    with listening(command, env=clean_environment(SECRET=SECRET)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -125,8 +116,3 @@ async def test_without_the_secret_nothing_is_done(adapter_url: str, client: Http
     assert "401" in str(await stranger.check(timeout_ms=TIMEOUT_MS))
     assert await at(adapter_url, client).check(timeout_ms=TIMEOUT_MS) is None
     assert await ask(at(adapter_url, client), order, sent_s_ago=130) is None
-
-
-def _answers(port: int) -> Any:
-    with socket.socket() as found:
-        return found.connect_ex(("127.0.0.1", port)) == 0
