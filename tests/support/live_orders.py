@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -25,10 +25,22 @@ _LIVE = Scope("0" * 31 + "1", True)
 def run_live_order(seed: str) -> Counter[str]:
     """Run commands on live payments, and return how often each one changed something."""
     chance, world = random.Random(seed), World(scope=_LIVE)
+
+    def commands() -> Iterator[Command]:
+        for number in range(COMMANDS):
+            world.moment_s += chance.choice((0, 1, 60))
+            yield _next_command(world, chance, number)
+
+    return run_all(world, commands())
+
+
+def run_all(world: World, commands: Iterable[Command]) -> Counter[str]:
+    """Run each command once it is made, whether or not it is refused, and hold the books again and again.
+
+    Return how often each kind of command changed something.
+    """
     done: Counter[str] = Counter()
-    for number in range(COMMANDS):
-        world.moment_s += chance.choice((0, 1, 60))
-        command = _next_command(world, chance, number)
+    for number, command in enumerate(commands):
         try:
             draft = world.run(command)
         except FastpayError:
