@@ -68,7 +68,7 @@ _FOREVER_NS = 1 << 62
 _NOW = 1_790_000_000
 
 
-class _Transport:
+class Transport:
     """What a connection needs of a transport; it keeps the last answer."""
 
     written = b""
@@ -78,6 +78,9 @@ class _Transport:
 
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 9) if name == "peername" else None
+
+    def abort(self) -> None:
+        pass
 
 
 def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
@@ -101,7 +104,7 @@ def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
 def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
     """Give a function that sends bytes through a connection to an application and returns its answer."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        transport, protocol = _Transport(), Connection(new_service(app, runner.get_loop()))
+        transport, protocol = Transport(), Connection(new_service(app, runner.get_loop()))
         protocol.connection_made(cast(asyncio.Transport, transport))
 
         def feed(data: bytes) -> bytes:

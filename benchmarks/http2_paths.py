@@ -4,11 +4,12 @@ import asyncio
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import cast
 
 import hpack
 import uvloop
 
+from benchmarks.hot_paths import Transport
 from fastpay._native.service import Service
 from fastpay.config import Http2Engine
 from fastpay.server import http2, http2_engine
@@ -16,21 +17,6 @@ from fastpay.server.settings import ServerSettings
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _WINDOW = struct.pack(">I", (1 << 31) - 1 - 65_535)
-
-
-class _Transport:
-    """What a connection needs of a transport; it keeps the last response."""
-
-    written = b""
-
-    def write(self, data: bytes) -> None:
-        self.written = data
-
-    def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 9) if name == "peername" else None
-
-    def abort(self) -> None:
-        pass
 
 
 def _frame(kind: int, flags: int, stream: int, content: bytes) -> bytes:
@@ -46,7 +32,7 @@ def http2_connection(
     """Give a function that sends the same request again, on its next stream, and returns what comes back."""
     settings = ServerSettings()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        loop, transport = runner.get_loop(), _Transport()
+        loop, transport = runner.get_loop(), Transport()
         connect = http2.create_factory(
             settings, http2_engine.create_codecs(engine, settings), lambda: "req_1"
         )
