@@ -101,8 +101,8 @@ PROCESSORS = (
     Mutant(
         "fail-a-payment-of-a-silent-processor",
         JANITOR,
-        "await self._submit(scope, ReviewAttempt(id=attempt.id, reason=silence))",
-        'await self._submit(scope, RecordOutcome(id=attempt.id, result=Result(status="not_found")))',
+        "await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))",
+        'await self._commands.carry_out(scope, RecordOutcome(id=attempt.id, result=Result(status="not_found")))',
         (SILENT,),
     ),
     Mutant(
