@@ -142,10 +142,13 @@ cdef class ControlFrames(StreamTable):
         if self.is_idle(number):
             self.fault = code
             return 0
-        stream = self.streams.get(number)
-        if stream is None or (stream.state == CLOSED and stream.closed_by != NOTHING):
+        if self.how_closed(number) == OUR_RESET:
             self.dropped += 1
             return 0
+        stream = self.streams.get(number)
+        if stream is None or (stream.state == CLOSED and stream.closed_by != NOTHING):
+            # The response may have ended the stream a moment before: the client is told all the same.
+            return self.put_reset(number, code)
         self.close(stream, number, OUR_RESET)
         return self.tell_reset(number, code)
 

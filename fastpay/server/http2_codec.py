@@ -302,10 +302,13 @@ class Codec(H2Connection):
             fault = ProtocolError(f"a broken frame on the idle stream {number}")
             fault.error_code = code
             raise fault
-        stream = self.streams.get(number)
-        if stream is None or (stream.closed and stream.closed_by is not None):
+        if self._was_reset_by_us(number):
             self.dropped += 1
             return [], []
+        stream = self.streams.get(number)
+        if stream is None or (stream.closed and stream.closed_by is not None):
+            # The response may have ended the stream a moment before: the client is told all the same.
+            return [_reset(number, code)], []
         _close(stream)
         return self._tell_reset(number, code)
 
