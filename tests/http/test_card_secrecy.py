@@ -75,8 +75,8 @@ def requests() -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-# Letters keep it from standing anywhere by chance, and make it wrong; the digits are sent beside it.
-CVC = "9q7"
+# No token, secret or number has this sign: it stands nowhere by chance. It makes the code a wrong one, too.
+CVC = "9~7"
 
 
 def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
