@@ -1,7 +1,7 @@
 """The engines of HTTP/2: which codec new connections get.
 
-`native` is compiled over libnghttp2 and about twenty times as fast as `h2`. It is there only if the library
-was there when fastpay was built.
+`native` is compiled over libnghttp2. A request takes about a quarter of the instructions that it takes with
+`h2` (docs/BENCHMARKS.md). It is there only if the library was there when fastpay was built.
 """
 
 import logging

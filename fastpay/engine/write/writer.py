@@ -3,7 +3,7 @@
 Requests become submissions and wait on a future, which resolves once their batch is on disk (see `loop.py`).
 Everything has a deadline, whatever the database does. A command that is not begun within `begin_timeout_ms`
 is refused. A command that was begun is answered within `commit_timeout_ms`, plus `resolve_timeout_ms` if
-COMMIT was sent and not answered.
+the database may have committed it and has not said so.
 """
 
 import asyncio
