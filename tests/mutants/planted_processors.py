@@ -102,7 +102,8 @@ PROCESSORS = (
         "fail-a-payment-of-a-silent-processor",
         JANITOR,
         "await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))",
-        'await self._commands.carry_out(scope, RecordOutcome(id=attempt.id, result=Result(status="not_found")))',
+        "await self._commands.carry_out(scope, RecordOutcome(id=attempt.id, result=Result("
+        'status="not_found")))',
         (SILENT,),
     ),
     Mutant(

@@ -17,6 +17,7 @@ from tests.unit.outbound.processors.services import (
     SECRETS,
     TIMEOUT_MS,
     Answer,
+    Asked,
     Reply,
     authorization,
     error,
@@ -185,12 +186,17 @@ async def test_only_so_many_requests_are_in_flight_and_the_others_were_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "processor_requests_max", 1)
-    async with serving(lambda _: b"") as (service, calls, _):
+    arrived = asyncio.Event()
+
+    def never(_: Asked) -> bytes:
+        arrived.set()
+        return b""
+
+    async with serving(never) as (service, calls, _):
         processor = DialectProcessor(calls, SECRETS)
-        # The service never answers it: it is in flight until it is given up.
+        # It is in flight until it is given up.
         first = asyncio.create_task(processor.carry_out(authorization(), timeout_ms=600_000))
-        while not service.asked:
-            await asyncio.sleep(0)
+        await arrived.wait()
         others = [await processor.carry_out(authorization(), timeout_ms=20) for _ in range(2)]
         assert [outcome.status for outcome in others] == ["not_sent", "not_sent"]
         assert len(service.asked) == 1
