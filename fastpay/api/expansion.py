@@ -195,7 +195,7 @@ class _Expansion:
             items = known[identifier]
             page = [dict(item) for item in items[: limits.page_size_default]]
             url = sublist.path.format(id=identifier)
-            owner[name] = render_list(url, page, len(items) > limits.page_size_default)
+            _put(owner, name, render_list(url, page, len(items) > limits.page_size_default))
             found.extend((item, below) for item in page)
         return found
 
@@ -221,14 +221,19 @@ def _replace(
         return None
     # The same object may be shown several times and be expanded differently in each: never share it.
     copied = dict(found)
-    part, _, name = reference.path.rpartition(".")
-    if part:
-        container = reference.shown[part]
-        assert isinstance(container, dict)
-        reference.shown[part] = {**container, name: copied}
-    else:
-        reference.shown[name] = copied
+    _put(reference.shown, reference.path, copied)
     return copied, reference.below
+
+
+def _put(shown: dict[str, object], path: str, value: object) -> None:
+    """Put a value into an object, or into a part of it, which may be there for that alone."""
+    part, _, name = path.rpartition(".")
+    if part:
+        container = shown.get(part, {})
+        assert isinstance(container, dict)
+        shown[part] = {**container, name: value}
+    else:
+        shown[name] = value
 
 
 def _lost_at(

@@ -156,6 +156,10 @@ def test_a_card_pays_and_the_answer_is_the_same_again(front: Front) -> None:
         assert again.headers["idempotent-replayed"] == "true"
         (attempt,) = front.attempts(paid)
         assert (attempt["status"], attempt["processor"], attempt["in_doubt"]) == ("approved", "acquirer", 0)
+        shown = http.get(f"/v1/payment_intents/{paid['id']}", params={"expand[]": "fastpay.attempts"}).json()
+        listed = http.get("/v1/payment_intents", params={"expand[]": "data.fastpay.attempts"}).json()["data"]
+        assert shown == listed[0] == paid | {"fastpay": shown["fastpay"]}
+        assert shown["fastpay"]["attempts"]["data"] == [attempt]
         assert front.charged() == [attempt["id"]]
         method = http.get(f"/v1/payment_methods/{paid['payment_method']}").json()["card"]
         assert (method["brand"], method["last4"], method["country"]) == ("visa", "4242", None)

@@ -31,6 +31,7 @@ FIELDS: Mapping[str, str] = {
     "application_fee": "Fee that the platform keeps.",
     "applied_to_payment": "Payment that the money was used for.",
     "attempt": "Which attempt it is, from 1.",
+    "attempts": "What processors were asked to do for the payment. Only there if it is expanded.",
     "authentication_flow": "Whether the cardholder had to act (`challenge`) or not (`frictionless`).",
     "authorization_code": "Code of the issuer's authorization.",
     "automatic": "Whether it was made by the schedule of payouts.",

@@ -89,7 +89,7 @@ class Objects:
                 is_added = isinstance(field, Sublist) or (isinstance(field, Reference) and field.is_view)
                 if is_added and path not in schema["properties"]:
                     # Only there if it was asked for.
-                    schema["properties"][path] = reader.expanded(NULL, path)
+                    _add(schema, path, reader.expanded(NULL, path))
             schema["required"] = [
                 field for field in schema["required"] if field not in resource.secret_fields
             ]
@@ -99,6 +99,14 @@ class Objects:
                 "description": _description(resource),
                 **explained(schema, variant.name),
             }
+
+
+def _add(schema: Schema, path: str, added: Schema) -> None:
+    """Put a field into the schema of an object, or of a part that is there for such fields alone."""
+    part, _, name = path.rpartition(".")
+    if part:
+        schema = schema["properties"].setdefault(part, {"type": "object", "properties": {}})
+    schema["properties"][name] = added
 
 
 class _Reader:

@@ -3,7 +3,7 @@
 from fastpay.api.bank_shapes import FinancialAddresses
 from fastpay.api.common_shapes import ALLOW_REDIRECTS, NEXT_ACTION, SHIPPING, options_of_each
 from fastpay.api.layout import Field, Json, Mode, Nested, Shape, Slot, When, decided_once, fields
-from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Whole
+from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist, Whole
 from fastpay.api.resources.payment_intents.options import PaymentDetails, ShownAmountDetails
 from fastpay.domain import kinds
 from fastpay.domain.objects import PaymentError
@@ -153,6 +153,7 @@ PAYMENT_INTENT = Resource(
     shape=decided_once("extras", _SHAPE),
     expandable={
         "customer": Reference((kinds.CUSTOMER,)),
+        "fastpay.attempts": Sublist(kinds.ATTEMPT, "payment_intent", "/v1/payment_intents/{id}/attempts"),
         "last_payment_error.payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "latest_charge": Reference((kinds.CHARGE,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
