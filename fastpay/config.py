@@ -157,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     processor_timeout_ms: ProcessorTimeout = limits.processor_timeout_ms
     processor_wait_ms: ProcessorWait = limits.processor_wait_ms
     processor_inquiry_s: InquiryTime = limits.processor_inquiry_s
+    raw_card_numbers: CardNumbers = "allow"
     card_numbers_in_text: CardNumbers = "allow"
     test_delay_s: TestDelay = limits.test_delay_s
     request_log: RequestLogMode = "off"

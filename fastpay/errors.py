@@ -321,6 +321,7 @@ CODES: Mapping[str, str] = {
     "processor_not_configured": "No processor takes live payments.",
     "publishable_key_required": "A web page sent a secret key.",
     "rate_limit": "Too many requests. The same one may be sent again, later.",
+    "raw_card_number_not_allowed": "This server takes no card numbers, only payment methods and tokens.",
     "resource_missing": "There is no such object.",
     "routing_number_invalid": "The number is not one of a bank.",
     "search_query_too_expensive": "The search would take too long. Make it narrower.",

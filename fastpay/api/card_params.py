@@ -231,6 +231,13 @@ def magic_card(call: Call, number: str) -> cards.Card:
 def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     """Return the card whose data came with the request. Raises: InvalidRequest, CardDeclined."""
     name = param
+    if not call.services.settings.takes_card_numbers:
+        raise InvalidRequest(
+            "This server takes no card numbers. Give a payment method or a token. Test mode has payment "
+            "methods for all test cards, for example pm_card_visa.",
+            code="raw_card_number_not_allowed",
+            param=f"{name}[number]",
+        )
     number, month, year = params.number, params.exp_month, params.exp_year
     if isinstance(number, UnsetType) or isinstance(month, UnsetType) or isinstance(year, UnsetType):
         needed = {"number": number, "exp_month": month, "exp_year": year}

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     test_delay_s: int = limits.test_delay_s
     # Whether live events may go without TLS to some networks.
     allows_plain_webhooks: bool = False
+    # Whether requests may carry the numbers of cards.
+    takes_card_numbers: bool = True
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):

@@ -218,6 +218,7 @@ def _settings_of_api(settings: Settings) -> context.Settings:
         public_url=settings.public_url,
         test_delay_s=settings.test_delay_s,
         allows_plain_webhooks=bool(settings.outbound_allowed_networks) and settings.outbound_proxy is None,
+        takes_card_numbers=settings.raw_card_numbers == "allow",
     )
 
 

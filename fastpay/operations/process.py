@@ -50,6 +50,7 @@ def run(settings: Settings) -> int:
     """
     # A crash in compiled code leaves the stack of every thread on stderr.
     faulthandler.enable()
+    _leave_no_memory_behind()
     gc.collect_less_often()
     inheritance = inherit()
     require_all(settings, is_inherited=inheritance.socket_of(PUBLIC) is not None)
@@ -321,6 +322,15 @@ def _stopping_on_signals() -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
+
+
+def _leave_no_memory_behind() -> None:
+    """Forbid core dumps: the memory of a server holds card numbers while a processor is asked.
+
+    A limit of one byte, and not of none: the kernel writes no file that is smaller than a page, and 1 alone
+    keeps it from piping the memory to a program of `core_pattern` too (core(5), Linux `coredump.c`).
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _raise_file_limit() -> None:

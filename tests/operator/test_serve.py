@@ -55,6 +55,17 @@ def test_the_embedded_postgres_keeps_what_it_acknowledged(server: RunningServer)
         assert fetch(server.database_url, "select current_setting($1)", name) == [("on",)]
 
 
+def test_a_crash_leaves_no_memory_behind(server: RunningServer) -> None:
+    for pid in (server.pid, *server.embedded_pids()):
+        (line,) = [
+            line
+            for line in Path(f"/proc/{pid}/limits").read_text(encoding="utf-8").splitlines()
+            if line.startswith("Max core file size")
+        ]
+        # Of one byte: no file is that small, and a program in core_pattern gets nothing either.
+        assert line.split()[-3:] == ["1", "1", "bytes"]
+
+
 def test_the_embedded_servers_listen_on_no_port(server: RunningServer) -> None:
     listening = set()
     for pid in server.embedded_pids():
