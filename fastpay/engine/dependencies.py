@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fastpay import limits
 from fastpay.clock import Clock
+from fastpay.engine.dependency_ports import Part as PartOfAny
 from fastpay.errors import FastpayError
 from fastpay.observability import telemetry
 
@@ -81,6 +82,11 @@ class Dependency:
         part = Part(self._changed)
         self._parts.append(part)
         return part
+
+    def discard(self, part: PartOfAny) -> None:
+        """Forget a part, however it does: what is reported to it later changes nothing."""
+        self._parts = [one for one in self._parts if one is not part]
+        self._changed()
 
     def remind(self) -> None:
         """Log once a minute that it is still lost. To be called periodically."""

@@ -27,6 +27,27 @@ class NoPart:
         """Do nothing."""
 
 
+class Parts(Protocol):
+    """A dependency whose parts come and go."""
+
+    def part(self) -> Part:
+        """Return a new part, which works until it is reported lost."""
+
+    def discard(self, part: Part) -> None:
+        """Forget a part, however it does."""
+
+
+class NoParts:
+    """A dependency that nobody watches."""
+
+    def part(self) -> Part:
+        """Return a part that ignores reports."""
+        return NoPart()
+
+    def discard(self, part: Part) -> None:
+        """Do nothing."""
+
+
 class DatabaseProbe(Protocol):
     """Checks the database on a connection of its own, within a deadline."""
 

@@ -18,6 +18,8 @@ processor_answer_bytes_max = 1 << 20
 processor_check_timeout_ms = 10_000
 # The longest pause after which a processor that has failed is tried again.
 processor_probe_max_ms = 30_000
+# How often the ones are looked at whose pause may be over.
+processor_probing_ms = 1_000
 # Below the time after which most servers close an idle connection: a request on a closed one is in doubt.
 processor_idle_connection_ms = 4_000
 # How long a request that was cut off may still be on its way, or be worked on. Only then an inquiry that does

@@ -13,6 +13,7 @@ from contextvars import ContextVar, Token
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -26,6 +27,9 @@ from fastpay.observability.exemplars import Exemplars
 Measurement = tuple[tuple[str, ...], int, int]
 # Of the drawn span around the running code, None if there is none: what is added becomes its exemplars.
 measuring: ContextVar[list[Measurement] | None] = ContextVar("measuring", default=None)
+
+# The drawn request on whose behalf the running code calls other services, None if there is none.
+calling: ContextVar["Trace | None"] = ContextVar("calling", default=None)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
@@ -105,7 +109,6 @@ class Request(NamedTuple):
 
 _HOME = About("HOME fastpay", "server")
 _BATCH = About("BATCH fastpay", "client", {"db.system.name": "postgresql", "db.operation.name": "BATCH"})
-_DELIVERY = About("POST", "client", {"http.request.method": "POST"})
 
 
 class NoSpan:
@@ -249,33 +252,35 @@ class Tracer:
         It is drawn if the request that caused the event was, and is in its trace then. That holds for as long
         as the request is remembered, at the instance that carried it out.
         """
-        begun_ns = self.now_ns()
-        request = None if request_id is None else self._requests.get(request_id)
-        if request is not None:
-            return self._trace(*request.to_headers(), begun_ns)
-        return self._trace(None, None, begun_ns) if self.sampler.is_drawn(None, begun_ns) else None
+        return self._below(None if request_id is None else self._requests.get(request_id))
 
-    def delivered(
+    def call(self) -> Trace | None:
+        """Return what begins for a call to another service, None if it is not drawn.
+
+        It is in the trace of the request on whose behalf it is made (`calling`), if that one was drawn. A
+        call on nobody's behalf is drawn by itself.
+        """
+        return self._below(calling.get())
+
+    def called(
         self,
         trace: Trace,
-        scheme: str,
-        host: str,
-        port: int,
+        method: str,
+        url: str,
         *,
         status: int | None,
         measured: Sequence[Measurement] = (),
     ) -> None:
-        """Make the span of an attempt. Without a status there was no answer."""
+        """Make the span of a request to another service. Without a status there was no answer."""
         # The rest of the URL may carry the owner's secrets.
-        own: dict[str, str | int] = {
-            "server.address": host,
-            "server.port": port,
-            "url.full": f"{scheme}://{host}:{port}/REDACTED",
-        }
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (80 if parts.scheme == "http" else 443)
+        full = f"{parts.scheme}://{host}:{port}/REDACTED"
+        own: dict[str, str | int] = {"server.address": host, "server.port": port, "url.full": full}
         if status is not None:
             own["http.response.status_code"] = status
         error = "no_answer" if status is None else str(status) if status >= 400 else None
-        self.record(Span(_DELIVERY, trace, self.now_ns(), own, error, (), measured))
+        self.record(Span(_about_call(method), trace, self.now_ns(), own, error, (), measured))
 
     def keep(self, done: Request) -> None:
         """Put a record into the reservoir: of all since the last export, each is kept with the same chance.
@@ -312,6 +317,12 @@ class Tracer:
             "traces_refused": self.sampler.refused,
         }
 
+    def _below(self, request: Trace | None) -> Trace | None:
+        begun_ns = self.now_ns()
+        if request is not None:
+            return self._trace(*request.to_headers(), begun_ns)
+        return self._trace(None, None, begun_ns) if self.sampler.is_drawn(None, begun_ns) else None
+
     def _trace(self, parent: str | None, state: str | None, begun_ns: int) -> Trace:
         random = self._clock.random_bytes
         span_id = int.from_bytes(random(8), "big") or 1
@@ -327,6 +338,11 @@ class Tracer:
         own["fastpay.request_id"] = done.request_id
         trace = done.trace or self._trace(done.parent, done.state, done.begun_ns)
         return Span(about, trace, done.ended_ns, own, about.error)
+
+
+@lru_cache
+def _about_call(method: str) -> About:
+    return About(method, "client", {"http.request.method": method})
 
 
 @lru_cache(limits.trace_templates_max)

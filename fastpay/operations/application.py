@@ -102,7 +102,7 @@ async def open_application(
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
-        live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, is_away=is_away)
+        live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, outages=outages)
         keep(*(opened := live(settings, pool, writer, counters)).parts)
         keep(*_create_timed(settings, store, writer, (machine_clock, clock), identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)

@@ -1,4 +1,4 @@
-"""The dependencies of a process: the database, the embedded database's disk, Redis, the legacy API."""
+"""What a process depends on: the database, the embedded one's disk, Redis, processors, the legacy API."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,11 @@ from fastpay.operations.embedded.directory import free_bytes
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.probe import PostgresProbe
 
+_PROCESSORS_ADVICE = (
+    "until then payments that have no other choice are refused; `fastpay processors test` says what is "
+    "wrong, and `fastpay processors disable` sends no more payments there"
+)
+
 
 class Outages(NamedTuple):
     """The monitor of the dependencies, and the objects that other code reports failures to."""
@@ -20,7 +25,8 @@ class Outages(NamedTuple):
     database: DatabaseWatch
     # Not monitored: the code that uses Redis reports its state.
     redis: Dependency
-    # Neither: the code that passes requests to it does.
+    # Neither: the code that calls them does.
+    processors: Dependency
     legacy: Dependency
     readiness: Readiness
     # Why no writes may begin: the embedded database would not survive a full disk.
@@ -35,7 +41,8 @@ def watch_dependencies(
     watch = DatabaseWatch(PostgresProbe(database), dependency, clock=clock)
     redis = Dependency("redis", clock=clock, advice=_redis_advice(redis_url))
     watches: list[Watch] = [watch]
-    dependencies = [dependency, *([redis] if redis_url is not None else [])]
+    processors = Dependency("processors", clock=clock, advice=_PROCESSORS_ADVICE)
+    dependencies = [dependency, *([redis] if redis_url is not None else []), processors]
     readiness = Readiness(dependencies)
     readiness.require(watch.fault)
     disk_fault: Condition = _works
@@ -54,7 +61,7 @@ def watch_dependencies(
     if settings.legacy_url is not None:
         dependencies.append(legacy)
     monitor = Monitor(watches, dependencies, suspected=watch.suspected)
-    return Outages(monitor, watch, redis, legacy, readiness, disk_fault)
+    return Outages(monitor, watch, redis, processors, legacy, readiness, disk_fault)
 
 
 def _works() -> None:

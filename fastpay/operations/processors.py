@@ -1,19 +1,23 @@
 """Puts the processors of all tenants together, for a server and for the command line."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from fastpay import limits
 from fastpay.api.openapi import codes_page
 from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.domain.error_links import ErrorLinks
+from fastpay.engine.dependency_ports import Parts
 from fastpay.engine.identity import IdentifierFactory
+from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.notices import ProcessorNotices
+from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
+from fastpay.operations.outages import Outages
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
 from fastpay.store.housekeeping import PostgresHousekeeping
@@ -21,17 +25,21 @@ from fastpay.store.pool import ReaderPool
 from fastpay.store.processors import PostgresProcessors
 from fastpay.store.sealing import Vault
 
+_log = telemetry.Log("fastpay.processors")
+
 
 class OpenLivePayments(NamedTuple):
     """What carries out live payments in a server. `parts` are in the order in which they are started."""
 
-    parts: tuple[Registry, ProcessorCalls, AttemptJanitor]
+    parts: tuple[Registry, PeriodicWork, ProcessorCalls, AttemptJanitor]
     payments: LivePayments
 
 
-def open_processors(settings: Settings, pool: ReaderPool, *, vault: Vault | None, clock: Clock) -> Registry:
+def open_processors(
+    settings: Settings, pool: ReaderPool, *, vault: Vault | None, clock: Clock, dependency: Parts
+) -> Registry:
     """Return the processors that operators have configured, as they are used by a server."""
-    maker = ProcessorMaker(clock=clock, arrival_s=settings.processor_arrival_s)
+    maker = ProcessorMaker(clock=clock, arrival_s=settings.processor_arrival_s, dependency=dependency)
     return Registry(PostgresProcessors(pool, vault=vault), maker, clock=clock)
 
 
@@ -44,10 +52,14 @@ def open_live_payments(
     vault: Vault | None,
     clock: Clock,
     identifiers: IdentifierFactory,
-    is_away: Callable[[], bool],
+    outages: Outages,
 ) -> OpenLivePayments:
     """Return what calls processors, and what inquires of the payments that they did not answer."""
-    registry = open_processors(settings, pool, vault=vault, clock=clock)
+    registry = open_processors(settings, pool, vault=vault, clock=clock, dependency=outages.processors)
+    is_away = outages.database.is_away
+    probing = PeriodicWork(
+        ("processors", registry.probe, limits.processor_probing_ms), clock=clock, log=_log, is_away=is_away
+    )
     links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     calls = ProcessorCalls(
         registry,
@@ -70,4 +82,4 @@ def open_live_payments(
     )
     notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
     counters.add(calls, janitor, notices)
-    return OpenLivePayments((registry, calls, janitor), LivePayments(calls, notices))
+    return OpenLivePayments((registry, probing, calls, janitor), LivePayments(calls, notices))

@@ -103,11 +103,8 @@ class WebhookDeliverer:
         ended_ns = self._clock.monotonic_ns()
         series = delivery_times.count(outcome, ended_ns - begun_ns)
         if tracer is not None and trace is not None and outcome.failure != "address_refused":
-            url = yarl.URL(delivery.target.url, encoded=True)
             measured = [(series, ended_ns - begun_ns, ended_ns)]
-            tracer.delivered(
-                trace, url.scheme, url.host or "", url.port or 443, status=outcome.status, measured=measured
-            )
+            tracer.called(trace, "POST", delivery.target.url, status=outcome.status, measured=measured)
         return outcome
 
     async def close(self) -> None:

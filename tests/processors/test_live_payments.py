@@ -58,10 +58,12 @@ QUICK = {
 class Front:
     """A server with a live tenant, whose processor is a tenant of the upstream behind a proxy."""
 
-    def __init__(self, spawn: SpawnServer, upstream: RunningServer, proxy: HeldProxy) -> None:
+    def __init__(
+        self, spawn: SpawnServer, upstream: RunningServer, proxy: HeldProxy, **environment: str
+    ) -> None:
         self._spawn = spawn
         self.proxy = proxy
-        self.server = spawn(environment=QUICK)
+        self.server = spawn(environment=QUICK | environment)
         own, theirs = make_tenant(self.server.database_url), make_tenant(upstream.database_url)
         self.scope = Scope(own.tenant_id.hex, livemode=True)
         self._key = own.live_secret

@@ -15,13 +15,15 @@ Held = Literal["nothing", "requests", "answers"]
 class HeldProxy:
     """Passes bytes to `upstream` and back. `held` says what is kept here meanwhile.
 
-    `reached` is set once something is kept. `drop` loses what is kept, with the connections.
+    `reached` is set once something is kept. `drop` loses what is kept, with the connections. Until the
+    block begins, connections are refused.
     """
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or "", parts.port or 0)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.held: Held = "nothing"
         self.reached = threading.Event()
@@ -32,6 +34,7 @@ class HeldProxy:
 
     def __enter__(self) -> Self:
         """Begin."""
+        self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 

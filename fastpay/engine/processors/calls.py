@@ -31,7 +31,7 @@ from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import result_of
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
-from fastpay.observability import telemetry
+from fastpay.observability import telemetry, traces
 
 _log = telemetry.Log("fastpay.processors")
 
@@ -186,6 +186,8 @@ class ProcessorCalls:
     async def _carry_out(self, routed: Routed, intent: PaymentIntent, waiting: _Waiting) -> None:
         """Call one processor after the other, as long as nothing was done, and record each outcome."""
         route = routed.route
+        # This task has a context of its own.
+        traces.calling.set(waiting.submission.trace)
         try:
             for number, chosen in enumerate(routed.chosen, 1):
                 order = _order(route, intent, routed.card)

@@ -6,7 +6,8 @@ the processor may have done anything.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.processors.ports import Order, Outcome
+from fastpay.observability import traces
 from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
 
 _Shape = TypeVar("_Shape")
@@ -65,11 +67,33 @@ class Calls:
         except TimeoutError:
             raise NotSentError("too many requests are in flight to the processor") from None
         try:
-            left_ms = deadline.left_ms()
-            url = self._url + target
-            return await self._client.send(method, url, headers=headers, body=body, timeout_ms=left_ms)
+            send = partial(
+                self._client.send, method, self._url + target, body=body, timeout_ms=deadline.left_ms()
+            )
+            tracer = traces.tracer()
+            trace = None if tracer is None else tracer.call()
+            if tracer is None or trace is None:
+                return await send(headers=headers)
+            return await self._trace(tracer, trace, send, method, headers)
         finally:
             self._slots.release()
+
+    async def _trace(
+        self,
+        tracer: traces.Tracer,
+        trace: traces.Trace,
+        send: Callable[..., Awaitable[Answer]],
+        method: str,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        """Send a request below the span of its caller. The caller's tracestate is not the processor's."""
+        status = None
+        try:
+            answer = await send(headers={**headers, "traceparent": trace.to_headers()[0]})
+            status = answer.status
+            return answer
+        finally:
+            tracer.called(trace, method, self._url, status=status)
 
 
 def lost(error: NoAnswerError) -> Outcome:

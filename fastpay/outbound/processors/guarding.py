@@ -4,12 +4,16 @@ It opens after `relay_circuit_failures` orders in a row were not sent or have no
 open nothing is sent, so that a payment goes to another processor or ends at once. After a pause the next
 order first asks whether the processor works, which moves no money; only then it is sent, and its outcome
 closes the circuit or opens it for longer. Inquiries and webhooks always pass.
+
+A processor that is left alone is a lost part of the dependency `processors`. It is asked after each pause,
+also without an order, and the part is back as soon as it answers.
 """
 
 from collections.abc import Mapping
 
 from fastpay import limits
 from fastpay.clock import Clock
+from fastpay.engine.dependency_ports import Part
 from fastpay.engine.processors.ports import Notice, Order, Outcome, Processor
 from fastpay.engine.relay.circuit import Circuit
 from fastpay.observability import telemetry
@@ -20,14 +24,22 @@ _log = telemetry.Log("fastpay.processors")
 
 
 class GuardedProcessor:
-    """Satisfies `Processor`. `shown` names it in the log."""
+    """Satisfies `Processor`. `shown` names it in the log, and `part` hears whether it is left alone."""
 
-    def __init__(self, processor: Processor, *, clock: Clock, shown: Mapping[str, str]) -> None:
+    def __init__(self, processor: Processor, *, clock: Clock, shown: Mapping[str, str], part: Part) -> None:
         self.declaration = processor.declaration
+        self.part = part
         self._processor = processor
         self._clock = clock
         self._shown = shown
         self._circuit = Circuit(probe_max_ms=limits.processor_probe_max_ms)
+        # It has answered since the circuit opened, and no order was tried after that.
+        self._has_answered = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is left alone, or was and no order has succeeded since."""
+        return self._circuit.is_failing
 
     async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
         """Send an order once if the circuit allows it, and return what is known."""
@@ -63,6 +75,22 @@ class GuardedProcessor:
         """Return None if the processor answers and accepts our credentials, or else the reason."""
         return await self._processor.check(timeout_ms=timeout_ms)
 
+    async def probe(self) -> None:
+        """Ask whether it works again, if it is left alone and the pause is over. No money moves."""
+        if not self.is_failing or self._has_answered or not self._circuit.may_send(self._clock.now_ms()):
+            return
+        self._circuit.began()
+        try:
+            reason = await self._check(limits.processor_check_timeout_ms)
+        finally:
+            self._circuit.abandoned()
+        if reason is None:
+            self._has_answered = True
+            self.part.back()
+        else:
+            self._circuit.began()
+            self._fail(reason)
+
     async def _check(self, timeout_ms: int) -> str | None:
         return await self._processor.check(timeout_ms=min(timeout_ms, limits.processor_check_timeout_ms))
 
@@ -70,9 +98,16 @@ class GuardedProcessor:
         was_failing = self._circuit.is_failing
         if outcome.status not in _FAILURES:
             self._circuit.succeeded()
+            self.part.back()
             if was_failing:
                 _log.warning("processor_circuit_closed", **self._shown)
             return
-        self._circuit.failed(self._clock.now_ms(), chance=self._clock.random_bytes(1)[0])
-        if self._circuit.is_failing and not was_failing:
+        self._fail(outcome.reason)
+        if self.is_failing and not was_failing:
             _log.warning("processor_circuit_opened", **self._shown, reason=outcome.reason)
+
+    def _fail(self, reason: str) -> None:
+        self._circuit.failed(self._clock.now_ms(), chance=self._clock.random_bytes(1)[0])
+        self._has_answered = False
+        if self.is_failing:
+            self.part.lost(f"{' at '.join(self._shown.values())}: {reason}")

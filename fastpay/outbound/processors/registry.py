@@ -26,6 +26,15 @@ class Maker(Protocol):
     def make(self, configured: Configured, secrets: Secrets) -> Processor:
         """Return a processor as it is configured."""
 
+    def discard(self, processor: Processor) -> None:
+        """Forget a processor that no new order goes to."""
+
+    def failing(self) -> frozenset[Processor]:
+        """Return the processors that are left alone, because they do not answer."""
+
+    async def probe(self) -> None:
+        """Ask those that are left alone whether they work again. No money moves."""
+
     async def close(self) -> None:
         """Close the connections of all processors."""
 
@@ -100,6 +109,16 @@ class Registry:
                 found.append((scope, processor))
         return found
 
+    async def probe(self) -> None:
+        """Ask processors that are left alone whether they work again, as they are configured by now.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        failing = self._maker.failing()
+        for scope in [one for one, known in self._known.items() if failing & set(known.processors.values())]:
+            await self._look_up(scope)
+        await self._maker.probe()
+
     async def _look_up(self, scope: Scope) -> _Known:
         known = self._known.get(scope)
         if known is not None and self._clock.monotonic_ns() < known.until_ns:
@@ -122,10 +141,19 @@ class Registry:
             del self._asking[scope]
         before = self._known.pop(scope, None)
         known = _Known(configuration, self._processors(configuration, before), until_ns)
+        if before is not None:
+            self._discard(before, known)
         if len(self._known) >= limits.processor_scopes_kept:
-            del self._known[next(iter(self._known))]
+            self._discard(self._known.pop(next(iter(self._known))), None)
         self._known[scope] = known
         return known
+
+    def _discard(self, before: _Known, now: _Known | None) -> None:
+        """Forget the processors that are not used any more."""
+        kept = set() if now is None else set(now.processors.values())
+        for processor in before.processors.values():
+            if processor not in kept:
+                self._maker.discard(processor)
 
     def _processors(self, configuration: Configuration, before: _Known | None) -> dict[str, Processor]:
         old = {} if before is None else {one.name: one for one in before.configuration.processors}
@@ -148,4 +176,10 @@ def _takes(declaration: Declaration, currency: str, method: str) -> bool:
 
 
 def _is_called_alike(one: Configured, other: Configured) -> bool:
-    return (one.kind, one.url, one.secrets) == (other.kind, other.url, other.secrets)
+    """Tell whether one object serves for both. Of a disabled one nobody wants to know how it does."""
+    return (one.kind, one.url, one.secrets, one.is_enabled) == (
+        other.kind,
+        other.url,
+        other.secrets,
+        other.is_enabled,
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from fastpay import limits
+from fastpay.engine.dependencies import Dependency
 from fastpay.engine.processors.ports import Declaration, Notice, Order, Outcome, Status
 from fastpay.outbound.processors.guarding import GuardedProcessor
 from tests.unit.engine.hand_clock import HandClock
@@ -26,7 +27,10 @@ class Processor:
         self.timeouts: list[int] = []
         self.hangs = False
         self.clock = HandClock()
-        self.guarded = GuardedProcessor(self, clock=self.clock, shown={"processor": "main"})
+        self.dependency = Dependency("processors", clock=self.clock, advice="look")
+        self.part = self.dependency.part()
+        shown = {"processor": "main", "url": "https://a"}
+        self.guarded = GuardedProcessor(self, clock=self.clock, shown=shown, part=self.part)
 
     async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
         self.asked.append("order")
@@ -144,3 +148,44 @@ async def test_inquiries_and_webhooks_always_pass(processor: Processor) -> None:
     processor.guarded.receive({}, b"")
     assert await processor.guarded.check(timeout_ms=1) is None
     assert processor.asked == ["inquiry", "webhook", "check"]
+
+
+async def test_one_that_is_left_alone_is_lost_until_it_answers(processor: Processor) -> None:
+    processor.status = "unknown"
+    await processor.send(FAILURES - 1)
+    assert processor.dependency.state() == {"status": "ok"}
+    await processor.send()
+    assert processor.dependency.state()["reason"] == "main at https://a: because"
+    # Before the pause is over nobody asks it.
+    await processor.guarded.probe()
+    assert processor.asked == ["order"] * FAILURES
+    processor.clock.advance_ms(limits.processor_probe_max_ms)
+    processor.fault = "it says no"
+    await processor.guarded.probe()
+    assert processor.dependency.state()["reason"] == "main at https://a: it says no"
+    processor.clock.advance_ms(limits.processor_probe_max_ms)
+    processor.fault = None
+    for _ in range(3):
+        await processor.guarded.probe()
+    assert processor.asked[FAILURES:] == ["check", "check"]
+    assert processor.dependency.state() == {"status": "ok"}
+    # An order shows whether it works.
+    await processor.send()
+    assert processor.dependency.state()["status"] == "lost"
+
+
+async def test_an_order_that_succeeds_is_enough(processor: Processor) -> None:
+    await processor.open()
+    processor.status = "approved"
+    await processor.send()
+    assert processor.dependency.state() == {"status": "ok"}
+    await processor.guarded.probe()
+    assert processor.asked == ["check", "order"]
+
+
+async def test_what_is_reported_of_a_part_that_was_discarded_changes_nothing(processor: Processor) -> None:
+    await processor.open()
+    processor.dependency.discard(processor.part)
+    assert processor.dependency.state() == {"status": "ok"}
+    await processor.send()
+    assert processor.dependency.state() == {"status": "ok"}

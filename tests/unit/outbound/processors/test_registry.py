@@ -74,6 +74,9 @@ class World:
         self.clock = HandClock()
         self.store = Store()
         self.made: list[Made] = []
+        self.discarded: list[Processor] = []
+        self.broken: list[Processor] = []
+        self.probes = 0
         self.is_closed = False
         self.declarations: dict[str, Declaration] = {}
         self.registry = Registry(self.store, self, clock=self.clock)
@@ -82,6 +85,15 @@ class World:
         made = Made(configured, self.declarations.get(configured.name, Declaration()))
         self.made.append(made)
         return made
+
+    def discard(self, processor: Processor) -> None:
+        self.discarded.append(processor)
+
+    def failing(self) -> frozenset[Processor]:
+        return frozenset(self.broken)
+
+    async def probe(self) -> None:
+        self.probes += 1
 
     async def close(self) -> None:
         self.is_closed = True
@@ -216,3 +228,37 @@ async def test_its_end_closes_the_connections_of_all(world: World) -> None:
     world.registry.start()
     await world.registry.close()
     assert world.is_closed
+
+
+@pytest.mark.parametrize(
+    "changed", [(), (configured("one", url="https://two"),), (configured("one", is_enabled=False),)]
+)
+async def test_one_that_is_used_no_more_is_discarded(world: World, changed: tuple[Configured, ...]) -> None:
+    """And known to be so without a payment: a processor that is left alone is looked up again."""
+    world.configure(configured("one"), configured("other"))
+    await world.names()
+    one, other = world.made
+    world.broken = [other]
+    world.configure(configured("other"), *changed)
+    world.expire()
+    await world.registry.probe()
+    assert world.discarded == [one]
+    assert world.probes == 1
+
+
+async def test_without_one_that_fails_nothing_is_looked_up(world: World) -> None:
+    world.configure(configured("one"))
+    await world.names()
+    world.expire()
+    await world.registry.probe()
+    assert world.store.asked == [SHOP]
+
+
+async def test_those_of_a_forgotten_tenant_are_discarded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "processor_scopes_kept", 1)
+    world.configure(configured("one"))
+    await world.names()
+    await world.names(Scope("other", livemode=True))
+    assert world.discarded == world.made[:1]
