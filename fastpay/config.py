@@ -79,6 +79,7 @@ LegacyUrl = Annotated[
         examples=["http://10.0.0.7:8080", "https://old.example/payments"],
     ),
 ]
+Pattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.*\[\]]{1,200}$", examples=["created", "data[].url"])]
 LegacyTime = Annotated[int, Meta(ge=limits.legacy_connect_ms + 1, le=600_000)]
 LegacyIdle = Annotated[int, Meta(ge=0, le=600_000)]
 LegacyConnections = Annotated[int, Meta(ge=1, le=10_000)]
@@ -152,6 +153,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     legacy_timeout_ms: LegacyTime = limits.legacy_timeout_ms
     legacy_connections_max: LegacyConnections = limits.legacy_connections_max
     legacy_idle_ms: LegacyIdle = limits.legacy_idle_ms
+    rollout_ignore: tuple[Pattern, ...] = ("error.message", "error.doc_url", "error.request_log_url")
+    rollout_identifiers: tuple[Pattern, ...] = ()
+    rollout_timestamps: tuple[Pattern, ...] = ()
+    rollout_unordered: tuple[Pattern, ...] = ()
+    rollout_noise_percent: Percent = limits.comparison_noise_percent
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     processor_arrival_s: ArrivalTime = limits.processor_arrival_s
     processor_timeout_ms: ProcessorTimeout = limits.processor_timeout_ms

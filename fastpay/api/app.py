@@ -54,6 +54,7 @@ from fastpay.api.resources import (
 )
 from fastpay.api.routes import Endpoint, Route
 from fastpay.api.routing import RoutedPath
+from fastpay.api.shadowing import Shadow, candidate_services
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import traces
@@ -135,6 +136,8 @@ class Application:
         self._pass_through: PassThrough | None = None
         if services.front is not None:
             self._pass_through = PassThrough(services, services.front.legacy)
+            shadow = Shadow(services.front, self._pass_through)
+            unseen = candidate_services(services)
             answering = {
                 path: RoutedPath(
                     services,
@@ -142,6 +145,8 @@ class Application:
                     served,
                     routes=services.front.routes,
                     pass_through=self._pass_through,
+                    shadow=shadow,
+                    candidate=ServedPath(unseen, path, by_path[path]),
                     body_factor=max(endpoint.policy.body_factor for endpoint in by_path[path].values()),
                 )
                 for path, served in paths.items()

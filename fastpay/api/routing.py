@@ -16,8 +16,10 @@ from fastpay.api.context import Services
 from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
+from fastpay.api.shadowing import Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
-from fastpay.engine.rollout.choice import LEGACY, Side, choose, owner_of_all
+from fastpay.engine.rollout.choice import LEGACY, RouteState, Side, choose, owner_of_all
+from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.routes import Routes
 from fastpay.engine.write.idempotency import key_digest
 from fastpay.errors import FastpayError, InvalidRequest, Unauthenticated
@@ -38,13 +40,18 @@ class RoutedPath:
         *,
         routes: Routes,
         pass_through: PassThrough,
+        shadow: Shadow,
+        candidate: ServedPath,
         body_factor: int,
     ) -> None:
+        """`candidate` answers as `served` does, for nobody: on a route in `shadow`."""
         self._services = services
         self._template = template
         self._served = served
         self._routes = routes
         self._pass_through = pass_through
+        self._shadow = shadow
+        self._candidate = candidate
         self._body_bytes_max = services.settings.body_bytes_max * body_factor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,25 +62,38 @@ class RoutedPath:
             if scope["method"] == "POST":
                 body = await read_body(receive, headers, self._body_bytes_max)
                 receive = _again(body, receive)
-            side = await self._choose(scope, headers, body)
+            route = f"{'GET' if scope['method'] == 'HEAD' else scope['method']} {self._template}"
+            state = self._routes.state_of(route)
+            named = self._named(scope, headers, body)
+            side = await self._choose(scope, headers, body, state, owner_of_all(named))
         except ClientGone:
             return
         except FastpayError as error:
             await self._pass_through.refuse(scope, send, error)
             return
-        if side == LEGACY:
-            await self._pass_through(scope, receive, send)
-        else:
+        if side != LEGACY:
             await self._served(scope, receive, _marked(send))
+        elif state.state == "shadow":
+            request = ShadowRequest(scope, RouteKey(state.change, route), self._candidate, named, body)
+            await self._shadow(request, receive, send)
+        else:
+            await self._pass_through(scope, receive, send)
 
-    async def _choose(self, scope: Scope, headers: Mapping[str, str], body: bytes | None) -> Side:
-        """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound."""
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        state = self._routes.state_of(f"{method} {self._template}")
-        owner = owner_of_all(filter(references.is_reference, scope["path_params"].values()))
+    def _named(self, scope: Scope, headers: Mapping[str, str], body: bytes | None) -> list[str]:
+        """Return the identifiers that decide where a request belongs: those of its path, else all others."""
+        named = [value for value in scope["path_params"].values() if references.is_reference(value)]
         content_type = headers.get("content-type", "")
-        if owner is None:
-            owner = owner_of_all(references.named_in(scope["query_string"], body or b"", content_type))
+        return named or references.named_in(scope["query_string"], body or b"", content_type)
+
+    async def _choose(
+        self,
+        scope: Scope,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        state: RouteState,
+        owner: Side | None,
+    ) -> Side:
+        """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound."""
         key = None if body is None else _key_of(headers)
         credentials = None
         if key is not None or (owner is None and state.state == "split" and body is not None):
@@ -82,7 +102,7 @@ class RoutedPath:
         if side is None:
             subject = None
             if credentials is not None and body is not None:
-                subject = self._subject(credentials, key, body, content_type)
+                subject = self._subject(credentials, key, body, headers.get("content-type", ""))
             side = choose(state, subject)
         if key is None or credentials is None:
             return side

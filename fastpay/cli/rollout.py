@@ -1,17 +1,13 @@
 """`fastpay rollout`: which side answers each route."""
 
 import getpass
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, BinaryIO
 
 import click
 
 from fastpay.cli.shared import prepare, settings_options, with_connection
 
-if TYPE_CHECKING:
-    from fastpay.store.rollout import RouteChange
-
-_STATES = "legacy|split=N|fastpay"
+_STATES = "legacy|shadow|split=N|fastpay"
 
 
 @click.group()
@@ -22,14 +18,32 @@ def rollout() -> None:
 @rollout.command("status")
 @settings_options
 def show_status(config: str | None, **flags: Any) -> None:
-    """Show which side answers each route, since when and by whom."""
+    """Show which side answers each route, since when and by whom, and what comparing has found."""
     settings = prepare(config, flags)
-    from fastpay.operations.rollout import status_lines  # noqa: PLC0415
-    from fastpay.store.rollout import list_routes  # noqa: PLC0415
+    from fastpay.operations.rollout_report import read_report, status_lines  # noqa: PLC0415
 
-    found: Sequence[RouteChange] = with_connection(settings, list_routes)
-    for line in status_lines(settings, found):
+    for line in status_lines(settings, with_connection(settings, read_report)):
         click.echo(line)
+
+
+@rollout.command("report")
+@click.argument("file", metavar="FILE", type=click.File("wb"), required=False)
+@click.option("--check", is_flag=True, help="End with 1 if answers differ, or nothing was compared.")
+@settings_options
+def show_report(config: str | None, file: BinaryIO | None, check: bool, **flags: Any) -> None:
+    """Show what differs on the routes in shadow; with FILE, write all that is known as JSON."""
+    settings = prepare(config, flags)
+    import msgspec  # noqa: PLC0415
+
+    from fastpay.operations.rollout_report import read_report, report_lines  # noqa: PLC0415
+
+    made = with_connection(settings, read_report)
+    for line in report_lines(made):
+        click.echo(line)
+    if file is not None:
+        file.write(msgspec.json.format(msgspec.json.encode(made), indent=2))
+    if check and made.is_red:
+        raise SystemExit(1)
 
 
 @rollout.command("history")

@@ -16,5 +16,26 @@ legacy_informational_max = 8
 # How often an instance asks for the states of the routes: a change takes effect within a second.
 rollout_poll_ms = 500
 rollout_purge_rows_max = 10_000
+rollout_history_max = 1_000
 
 assert legacy_connect_ms < legacy_timeout_ms
+
+# Comparison of answers (shadow). Requests that are compared at the same time; more are dropped and counted.
+shadow_requests_max = 8
+shadow_body_bytes_max = 262_144
+shadow_timeout_ms = 15_000
+# What is looked at, and found, in one pair of answers.
+comparison_values_max = 20_000
+comparison_differences_max = 50
+# The names that a route counts under, between two writes; what comes later is counted as "other".
+comparison_names_max = 64
+comparison_examples_max = 3
+comparison_example_chars_max = 200
+comparison_flush_ms = 1_000
+comparison_days = 30
+# A time is at least 2001-09-09 in seconds: amounts this large are money, which no rule for times hides.
+comparison_time_min = 1_000_000_000
+# Noise is forgotten after so many pairs of answers of the legacy API that do not show it.
+comparison_noise_samples = 200
+comparison_noise_max = 200
+comparison_noise_percent = 5

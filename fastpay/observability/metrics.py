@@ -171,6 +171,16 @@ TABLE: tuple[Metric, ...] = (
             "repeated": "Requests sent again since a kept connection had ended",
         },
     ),
+    *_counted(
+        "shadow_",
+        "counter",
+        {
+            "equal": "Answers of the legacy API that this server would have given, too",
+            "differing": "Answers that it would not have given",
+            "dropped": "Requests that were not compared, since others were",
+            "uncompared": "Requests that could not be compared",
+        },
+    ),
     *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
     *_counted(
         "processor_",

@@ -46,7 +46,7 @@ from fastpay.operations.processors import open_live_payments
 from fastpay.operations.relay import open_relay
 from fastpay.operations.replica import open_replica
 from fastpay.operations.request_log import open_request_log
-from fastpay.operations.rollout import open_legacy, open_routes
+from fastpay.operations.rollout import open_front, open_legacy
 from fastpay.store.announcements import Announcer, Listener
 from fastpay.store.batches import PostgresBatches
 from fastpay.store.challenge_tokens import SealedChallengeTokens
@@ -192,9 +192,10 @@ async def _keep_front(
         return None
     counters.add(legacy)
     stack.push_async_callback(_close_in_time, legacy.close, deadline)
-    routes = await open_routes(settings, pool, clock=clock, is_away=outages.database.is_away)
-    _keep_running(stack, deadline, routes)
-    return Front(legacy, routes)
+    front = await open_front(settings, legacy, pool, clock=clock, is_away=outages.database.is_away)
+    counters.add(front.findings)
+    _keep_running(stack, deadline, front.routes, front.findings, front.shadow)
+    return front
 
 
 def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers: Hearers) -> Relay:

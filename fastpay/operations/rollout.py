@@ -1,17 +1,22 @@
 """Puts together what an instance needs to stand in front of an older API, and what operators see of it."""
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.engine.dependencies import Dependency
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
-from fastpay.engine.rollout.routes import EVERY, Routes
+from fastpay.engine.rollout.findings import Findings
+from fastpay.engine.rollout.ports import Legacy
+from fastpay.engine.rollout.routes import EVERY, Front, Routes
+from fastpay.engine.rollout.rules import Rules
+from fastpay.engine.rollout.shadow import ShadowTasks
 from fastpay.errors import ConfigurationError
 from fastpay.store.pool import ReaderPool
 from fastpay.store.rollout import PostgresRollout, RouteChange
+from fastpay.store.rollout_findings import PostgresFindings
 
 if TYPE_CHECKING:
     from fastpay.outbound.legacy.client import LegacyClient
@@ -33,15 +38,31 @@ def open_legacy(settings: Settings, dependency: Dependency) -> "LegacyClient | N
     )
 
 
-async def open_routes(
-    settings: Settings, pool: ReaderPool, *, clock: Clock, is_away: Callable[[], bool]
-) -> Routes:
-    """Return the states of the routes, which are known from the beginning. Raises: DatabaseUnavailable."""
+async def open_front(
+    settings: Settings, legacy: Legacy, pool: ReaderPool, *, clock: Clock, is_away: Callable[[], bool]
+) -> Front:
+    """Return what stands in front of the legacy API. The states of the routes are known from the beginning.
+
+    Raises: DatabaseUnavailable.
+    """
     store = PostgresRollout(pool)
     hours = settings.idempotency_retention_hours
     routes = Routes(store, clock=clock, retention_hours=hours, is_away=is_away)
     await routes.read()
-    return routes
+    percent = settings.rollout_noise_percent
+    return Front(
+        legacy,
+        routes,
+        Findings(PostgresFindings(pool), clock=clock, is_away=is_away),
+        ShadowTasks(),
+        Rules(
+            ignored=settings.rollout_ignore,
+            identifiers=settings.rollout_identifiers,
+            times=settings.rollout_timestamps,
+            unordered=settings.rollout_unordered,
+        ),
+        100 // percent if percent else 0,
+    )
 
 
 def read_route(text: str) -> str:
@@ -58,12 +79,16 @@ def read_state(text: str) -> RouteState:
     """Return a state as it is written on the command line. Raises: ConfigurationError."""
     if text == "legacy":
         return ALL_LEGACY
+    if text == "shadow":
+        return RouteState("shadow")
     if text == "fastpay":
         return RouteState("fastpay")
     name, _, percent = text.partition("=")
     if name == "split" and percent.isascii() and percent.isdigit() and int(percent) <= 100:
         return RouteState("split", int(percent))
-    raise ConfigurationError(f"{text!r} is not legacy, split=N with a percentage from 0 to 100, or fastpay")
+    raise ConfigurationError(
+        f"{text!r} is not legacy, shadow, split=N with a percentage from 0 to 100, or fastpay"
+    )
 
 
 def route_names() -> list[str]:
@@ -71,22 +96,6 @@ def route_names() -> list[str]:
     from fastpay.api.app import ROUTES  # noqa: PLC0415 - only the command line asks
 
     return [f"{route.method} {route.path}" for route in ROUTES]
-
-
-def status_lines(settings: Settings, changes: Sequence[RouteChange]) -> Iterator[str]:
-    """Yield the state of each route, and why it is not what was set."""
-    if settings.legacy_url is None:
-        yield "legacy_url is not set: fastpay answers every route"
-    by_route = {change.route: change for change in changes}
-    for name in route_names():
-        change = by_route.get(name) or by_route.get(EVERY)
-        state = ALL_LEGACY if change is None else change.state
-        told = f"{name}  {written(state)}"
-        if change is not None:
-            told += f"  since {change.changed_at:%Y-%m-%d %H:%M:%S}Z by {change.changed_by}"
-        if state.state == "split" and not name.startswith("POST "):
-            told += "  (what names no object stays with legacy: lists and balances are not merged)"
-        yield told
 
 
 def describe(change: RouteChange) -> str:

@@ -71,7 +71,10 @@ async def set_route(connection: Any, route: str, state: RouteState, *, changed_b
 def _changes(rows: Any) -> list[RouteChange]:
     return [
         RouteChange(
-            row["route"], RouteState(row["state"], row["percent"]), row["changed_at"], row["changed_by"]
+            row["route"],
+            RouteState(row["state"], row["percent"], row["change_id"]),
+            row["changed_at"],
+            row["changed_by"],
         )
         for row in rows
     ]

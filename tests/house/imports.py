@@ -44,6 +44,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.relay.ports",
             "engine.request_log_ports",
             "engine.rollout.choice",
+            "engine.rollout.finding_ports",
             "server.addresses",
         }
     ),

@@ -12,6 +12,8 @@ from tests.pages.blocks import ROOT
 _IN_WORDS = {"address_connections_max": "half of `connections_max`"}
 _IN_WORDS["admin_port"] = str(ADMIN_PORT)
 _IN_WORDS |= dict.fromkeys(("cors_origins", "outbound_allowed_networks", "root_path", "trusted_proxies"), "")
+_IN_WORDS |= dict.fromkeys(("rollout_ignore", "rollout_identifiers"), "")
+_IN_WORDS |= dict.fromkeys(("rollout_timestamps", "rollout_unordered"), "")
 
 
 def test_every_setting_has_a_row_with_its_default() -> None:

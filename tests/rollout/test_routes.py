@@ -78,7 +78,7 @@ def test_the_newest_change_counts_also_if_it_is_of_all_routes(pair: Pair) -> Non
 
 def test_unknown_routes_and_states_are_refused(pair: Pair) -> None:
     assert "did you mean" in run_rollout(pair.server, "set", "POST /v1/payment_intent", "legacy", fails=True)
-    for state in ("split", "split=101", "split=-1", "split=x", "shadow", ""):
+    for state in ("split", "split=101", "split=-1", "split=x", "shadows", ""):
         assert "split=N" in run_rollout(pair.server, "set", "*", state, fails=True)
 
 

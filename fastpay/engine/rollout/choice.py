@@ -6,7 +6,9 @@ The first rule that applies decides:
 |---|---|
 | what the path, a filter or a parameter names lives where it was made | only that side has it |
 | an API key that is not known here, unless the route is all fastpay's | only the other side may know it |
-| the state of the route: `legacy`, `fastpay`, or a share of the customers | an operator chose it |
+| the state of the route: `legacy`, `shadow`, `fastpay`, or a share | an operator chose it |
+
+On a route in shadow the legacy API answers, and what this server would answer is compared with it.
 
 An idempotency key is asked for afterwards: the side that saw it first keeps it (`engine/rollout/router.py`).
 """
@@ -20,7 +22,7 @@ import msgspec
 from fastpay.domain.identifiers import digits, is_well_formed, prefix_of
 
 Side = Literal["legacy", "fastpay"]
-State = Literal["legacy", "split", "fastpay"]
+State = Literal["legacy", "shadow", "split", "fastpay"]
 LEGACY: Side = "legacy"
 FASTPAY: Side = "fastpay"
 
@@ -31,10 +33,14 @@ PLACES = 10_000
 
 
 class RouteState(msgspec.Struct, frozen=True):
-    """The state of a route. `percent` is the share of this server if it is split."""
+    """The state of a route. `percent` is the share of this server if it is split.
+
+    `change` is the number of the change that set it, 0 if none did.
+    """
 
     state: State
     percent: int = 0
+    change: int = 0
 
 
 ALL_LEGACY = RouteState("legacy")

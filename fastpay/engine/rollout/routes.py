@@ -8,7 +8,10 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
+from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.ports import Legacy
+from fastpay.engine.rollout.rules import Rules
+from fastpay.engine.rollout.shadow import ShadowTasks
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.rollout")
@@ -74,7 +77,14 @@ class Routes(PeriodicWork):
 
 
 class Front(NamedTuple):
-    """What stands in front of a legacy API: the way to it, and what goes where."""
+    """What stands in front of a legacy API: the way to it, what goes where, and what compares answers.
+
+    Of every `noise_every` requests that are compared, one is sent to the legacy API twice; none if it is 0.
+    """
 
     legacy: Legacy
     routes: Routes
+    findings: Findings
+    shadow: ShadowTasks
+    rules: Rules = Rules()
+    noise_every: int = 100 // limits.comparison_noise_percent

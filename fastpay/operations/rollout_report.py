@@ -1,0 +1,151 @@
+"""What comparing the answers of both sides has found, for an operator: lines, and a report to keep."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fastpay import limits
+from fastpay.config import Settings
+from fastpay.engine.rollout.choice import ALL_LEGACY
+from fastpay.engine.rollout.finding_ports import Example, Measure
+from fastpay.engine.rollout.routes import EVERY
+from fastpay.operations.rollout import route_names, written
+from fastpay.store.rollout import RouteChange, list_changes, list_routes
+from fastpay.store.rollout_findings import Finding, list_findings
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What differs in one place of the answers of a route, and how often."""
+
+    name: str
+    count: int
+    examples: tuple[Example, ...]
+
+
+class RouteReport(msgspec.Struct, frozen=True):
+    """What is known of a route since its state was set. `verdict` begins with "green" or "red"."""
+
+    route: str
+    state: str
+    since: datetime | None
+    changed_by: str | None
+    verdict: str | None
+    compared: int
+    equal: int
+    differing: int
+    not_compared: Mapping[str, int]
+    differences: tuple[Difference, ...]
+    # How many differences each rule has hidden, and its share of all that were hidden.
+    hidden: Mapping[str, int]
+    hidden_share: Mapping[str, float]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """The report that is exported."""
+
+    routes: tuple[RouteReport, ...]
+    history: tuple[RouteChange, ...]
+
+    @property
+    def is_red(self) -> bool:
+        """Whether a route in shadow gives no reason to move it."""
+        return any((one.verdict or "").startswith("red") for one in self.routes)
+
+
+async def read_report(connection: Any) -> Report:
+    """Return what is known of all routes. Connections are `Any`, since asyncpg has no types."""
+    changes = await list_routes(connection)
+    findings, examples = await list_findings(connection, [change.state.change for change in changes])
+    history = await list_changes(connection, limits.rollout_history_max)
+    return Report(tuple(_routes(changes, findings, examples)), tuple(history))
+
+
+def status_lines(settings: Settings, report: Report) -> Iterator[str]:
+    """Yield the state of each route, what comparing has found, and why a route is not what was set."""
+    if settings.legacy_url is None:
+        yield "legacy_url is not set: fastpay answers every route"
+    for route in report.routes:
+        told = f"{route.route}  {route.state}"
+        if route.since is not None:
+            told += f"  since {route.since:%Y-%m-%d %H:%M:%S}Z by {route.changed_by}"
+        if route.state.startswith("split") and not route.route.startswith("POST "):
+            told += "  (what names no object stays with legacy: lists and balances are not merged)"
+        if route.verdict is not None:
+            told += f"  {_compared(route)}"
+        yield told
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Yield the report as text: routes in shadow, with what differs and what rules hide."""
+    for route in report.routes:
+        if route.verdict is None:
+            continue
+        yield f"{route.route}  {_compared(route)}"
+        for difference in route.differences:
+            yield f"  {difference.name}: {difference.count}"
+            for one in difference.examples:
+                yield f"    {one.request} {one.request_id}: legacy {one.legacy}, fastpay {one.fastpay}"
+        for rule, count in route.hidden.items():
+            yield f"  hidden by {rule}: {count} ({route.hidden_share[rule]:.0%} of what is hidden)"
+
+
+def _routes(
+    changes: Sequence[RouteChange], findings: Sequence[Finding], examples: Sequence[Example]
+) -> Iterator[RouteReport]:
+    by_route = {change.route: change for change in changes}
+    for name in route_names():
+        change = by_route.get(name) or by_route.get(EVERY)
+        own = [one for one in findings if change and one.count.key == (change.state.change, name)]
+        shown = [one for one in examples if change and one.key == (change.state.change, name)]
+        yield _route(name, change, own, shown)
+
+
+def _compared(route: RouteReport) -> str:
+    """Return what comparing has found, in a line."""
+    line = f"{route.verdict}  compared={route.compared} equal={route.equal} differing={route.differing}"
+    for name, count in route.not_compared.items():
+        line += f" {name}={count}"
+    return f"{line} hidden={sum(route.hidden.values())}"
+
+
+def _route(
+    name: str, change: RouteChange | None, findings: Sequence[Finding], examples: Sequence[Example]
+) -> RouteReport:
+    outcomes = _named(findings, "outcome")
+    equal, differing = outcomes.pop("equal", 0), outcomes.pop("differing", 0)
+    hidden = _named(findings, "hidden")
+    state = ALL_LEGACY if change is None else change.state
+    return RouteReport(
+        name,
+        written(state),
+        None if change is None else change.changed_at,
+        None if change is None else change.changed_by,
+        _verdict(equal, differing) if state.state == "shadow" else None,
+        equal + differing,
+        equal,
+        differing,
+        outcomes,
+        tuple(_differences(_named(findings, "difference"), examples)),
+        hidden,
+        {rule: count / sum(hidden.values()) for rule, count in hidden.items()},
+    )
+
+
+def _verdict(equal: int, differing: int) -> str:
+    if not equal + differing:
+        return "red: nothing was compared"
+    return "red: answers differ" if differing else "green"
+
+
+def _named(findings: Sequence[Finding], measure: Measure) -> dict[str, int]:
+    return {one.count.name: one.count.count for one in findings if one.count.measure == measure}
+
+
+def _differences(counts: Mapping[str, int], examples: Iterable[Example]) -> Iterator[Difference]:
+    by_name: dict[str, list[Example]] = {}
+    for one in examples:
+        by_name.setdefault(one.name, []).append(one)
+    for name, count in counts.items():
+        yield Difference(name, count, tuple(by_name.get(name, ())))
