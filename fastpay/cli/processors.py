@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from fastpay.cli.shared import find_tenant_id, key_options, prepare, print_table, with_connection
+from fastpay.cli.shared import (
+    find_tenant_id,
+    key_options,
+    prepare,
+    print_table,
+    server_options,
+    with_connection,
+)
 from fastpay.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _KINDS = ("stripe", "localstripe", "http")
+_RESOLUTIONS = ("approved", "declined", "not_found", "compensated")
 _NAME = click.argument("name")
 
 
@@ -170,6 +178,42 @@ def route(config: str | None, tenant: str, mode: str, file: TextIO | None, **fla
 
     _run(settings, tenant, mode, work)
     click.echo(f"{len(rules)} rule{'' if len(rules) == 1 else 's'}")
+
+
+@processors.group()
+def review() -> None:
+    """Payments of which no program knows what became of them: look into them, and say it."""
+
+
+@review.command("list")
+@click.option(
+    "--limit", type=click.IntRange(1, 100), default=100, show_default=True, help="How many at most."
+)
+@server_options
+def list_reviews(url: str, key: str, limit: int) -> None:
+    """List the attempts in review, the newest first."""
+    from fastpay.operations import reviews as work  # noqa: PLC0415
+    from fastpay.operations.asking import Server  # noqa: PLC0415
+
+    work.list_reviews(Server(url=url, key=key), limit=limit)
+
+
+@review.command("resolve")
+@click.argument("payment", metavar="PAYMENT")
+@click.argument("attempt", metavar="ATTEMPT")
+@click.option("--as", "resolution", type=click.Choice(_RESOLUTIONS), required=True, help="What became of it.")
+@click.option("--note", metavar="TEXT", required=True, help="How you know.")
+@server_options
+def resolve(url: str, key: str, payment: str, attempt: str, **said: str) -> None:
+    """Say what became of an attempt in review.
+
+    It took the money (approved), it did not (declined, not_found), or it did and the money was given back at
+    the processor (compensated).
+    """
+    from fastpay.operations import reviews as work  # noqa: PLC0415
+    from fastpay.operations.asking import Server  # noqa: PLC0415
+
+    work.resolve(Server(url=url, key=key), payment, attempt, **said)
 
 
 def _set_enabled(settings: "Settings", tenant: str, mode: str, name: str, *, enabled: bool) -> None:

@@ -53,6 +53,22 @@ def key_options(command: Command) -> Command:
     return settings_options(command)
 
 
+def server_options(command: Command) -> Command:
+    """Add the options that name the server and the key."""
+    for option in (
+        click.option("--key", metavar="KEY", required=True, help="A secret key of the tenant."),
+        click.option(
+            "--url",
+            metavar="URL",
+            default="http://127.0.0.1:8000",
+            show_default=True,
+            help="The server to ask.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def prepare(config: str | None, flags: dict[str, Any]) -> Settings:
     """Return the settings, and set up logging."""
     settings = load_settings(config=config, flags=flags)

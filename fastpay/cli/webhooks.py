@@ -1,14 +1,13 @@
 """`fastpay webhooks` and `fastpay events`: look at deliveries, have them made again, and forward events."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from fastpay.operations.webhooks import Server
+from fastpay.cli.shared import server_options
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from fastpay.operations.asking import Server
 
 _ENDPOINT = click.argument("endpoint", metavar="ENDPOINT")
 _LIMIT = click.option(
@@ -22,24 +21,8 @@ _AFTER = click.option(
 )
 
 
-def _server_options(command: Command) -> Command:
-    """Add the options that name the server and the key."""
-    for option in (
-        click.option("--key", metavar="KEY", required=True, help="A secret key of the tenant."),
-        click.option(
-            "--url",
-            metavar="URL",
-            default="http://127.0.0.1:8000",
-            show_default=True,
-            help="The server to ask.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 def _server(url: str, key: str) -> "Server":
-    from fastpay.operations.webhooks import Server  # noqa: PLC0415
+    from fastpay.operations.asking import Server  # noqa: PLC0415
 
     return Server(url=url, key=key)
 
@@ -52,7 +35,7 @@ def events() -> None:
 @events.command("list")
 @_LIMIT
 @_TYPES
-@_server_options
+@server_options
 def list_events(url: str, key: str, **options: Any) -> None:
     """List the newest events."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -62,7 +45,7 @@ def list_events(url: str, key: str, **options: Any) -> None:
 
 @events.command("show")
 @click.argument("event", metavar="EVENT")
-@_server_options
+@server_options
 def show_event(url: str, key: str, event: str) -> None:
     """Show an event."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -73,7 +56,7 @@ def show_event(url: str, key: str, event: str) -> None:
 @events.command("tail")
 @_AFTER
 @_TYPES
-@_server_options
+@server_options
 def tail_events(url: str, key: str, **options: Any) -> None:
     """Print events as they happen, one a line."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -84,7 +67,7 @@ def tail_events(url: str, key: str, **options: Any) -> None:
 @events.command("resend")
 @click.argument("event", metavar="EVENT")
 @click.option("--endpoint", metavar="ENDPOINT", required=True, help="The endpoint to deliver it to.")
-@_server_options
+@server_options
 def resend_event(url: str, key: str, event: str, endpoint: str) -> None:
     """Have an event delivered again."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -98,7 +81,7 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@_server_options
+@server_options
 def list_endpoints(url: str, key: str) -> None:
     """List the endpoints and how far deliveries to them are."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -111,7 +94,7 @@ def list_endpoints(url: str, key: str) -> None:
 @click.option("--failed", is_flag=True, help="Only those that failed.")
 @click.option("--event", metavar="EVENT", help="Only those of one event.")
 @_LIMIT
-@_server_options
+@server_options
 def list_attempts(url: str, key: str, endpoint: str, **options: Any) -> None:
     """List the newest attempts to deliver to an endpoint."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -124,7 +107,7 @@ def list_attempts(url: str, key: str, endpoint: str, **options: Any) -> None:
 @click.option("--from", "first", type=click.IntRange(1), required=True, help="The first number.")
 @click.option("--to", "last", type=click.IntRange(1), help="The last number; without it up to now.")
 @_TYPES
-@_server_options
+@server_options
 def replay(url: str, key: str, endpoint: str, **options: Any) -> None:
     """Have a range of the sequence delivered again."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -134,7 +117,7 @@ def replay(url: str, key: str, endpoint: str, **options: Any) -> None:
 
 @webhooks.command("ping")
 @_ENDPOINT
-@_server_options
+@server_options
 def ping(url: str, key: str, endpoint: str) -> None:
     """Have an event delivered that only this endpoint gets."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415
@@ -147,7 +130,7 @@ def ping(url: str, key: str, endpoint: str) -> None:
 @click.option("--secret", metavar="SECRET", help="Sign with this secret instead of a new one.")
 @_AFTER
 @_TYPES
-@_server_options
+@server_options
 def listen(url: str, key: str, **options: Any) -> None:
     """Send events to a URL as they happen, signed. No endpoint is needed."""
     from fastpay.operations import webhooks as work  # noqa: PLC0415

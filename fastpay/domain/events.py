@@ -19,6 +19,8 @@ TYPES = FREQUENT | {
     "application_fee.created",
     "application_fee.refund.updated",
     "application_fee.refunded",
+    "attempt.resolved",
+    "attempt.review_opened",
     "balance.available",
     "cash_balance.funds_available",
     "charge.captured",

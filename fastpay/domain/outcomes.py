@@ -5,10 +5,12 @@
          -> review                                  what was said is not what was ordered: a person decides
 
 The hold of an attempt in review stays, and it may still end as an open one does. An attempt that has ended
-never does so again: what contradicts it is noted, as a review without a hold.
+never does so again: what contradicts it is noted, as a review without a hold. `reviews.py` has what a person
+decides then.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -18,11 +20,14 @@ from fastpay.domain.charging import Terms
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, OnObject, Workspace
-from fastpay.domain.processor_objects import Attempt, Result, Route
+from fastpay.domain.processor_objects import Attempt, Result, Review, Route
 from fastpay.errors import UnexpectedState
 
 # After these the processor has done nothing, and another one may be asked.
 NOTHING_DONE = frozenset(("refused", "not_sent"))
+
+# A person decides, or has decided, what the processor says about these.
+_CLOSED = frozenset(("review", "compensated"))
 
 _FAILED = "An error occurred while processing your card. Try again in a little bit."
 _DECLINED = "Your card was declined."
@@ -40,46 +45,26 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the payment refers to."""
-        needed = [self.id]
-        attempt = workspace.find(self.id)
-        if isinstance(attempt, Attempt):
-            needed += [attempt.payment_intent, attempt.payment_method]
-            needed += ledger.account_ids(workspace.scope, attempt.currency, True)
-            intent = workspace.find(attempt.payment_intent)
-            if isinstance(intent, PaymentIntent):
-                needed += destinations.needs(workspace, intent.extras, intent.currency)
-        return needed
+        return needed(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """End the attempt, and the payment with it. Raises: UnexpectedState if it has ended that way."""
         attempt = workspace.require(Attempt, self.id)
         result = self.result
         if attempt.hold is None:
-            _contradict(draft, attempt, result)
+            _contradict(workspace, draft, attempt, result)
             return attempt.payment_intent
         fault = _fault(attempt, result)
         if fault is not None:
-            _review(draft, attempt, fault, processor_id=result.processor_id)
+            _review(draft, attempt, Review(reason=fault), processor_id=result.processor_id)
             return attempt.payment_intent
-        processing.release(draft, attempt)
-        ended = msgspec.structs.replace(
-            attempt,
-            status=result.status,
-            hold=None,
-            held=0,
-            due_at=None,
-            processor_id=result.processor_id or attempt.processor_id,
-            code=result.code,
-            decline_code=result.decline_code,
-            reason=result.reason,
-        )
-        draft.put(ended, "attempt.updated")
+        draft.put(ended(draft, attempt, result), "attempt.updated")
         intent = workspace.require(PaymentIntent, attempt.payment_intent)
         assert intent.status == "processing"
         if self.next_route is not None and result.status in NOTHING_DONE:
             processing.open_attempt(draft, intent, self.next_route)
             return intent.id
-        _end(workspace, draft, intent, attempt, _behaviour(result), self.links)
+        conclude(workspace, draft, intent, attempt, result, self.links)
         return intent.id
 
 
@@ -114,8 +99,67 @@ class ReviewAttempt(OnObject, frozen=True, gc=False, kw_only=True):
         attempt = workspace.require(Attempt, self.id)
         if attempt.status != "open":
             raise UnexpectedState("This attempt is not open.")
-        _review(draft, attempt, self.reason)
+        _review(draft, attempt, Review(reason=self.reason))
         return attempt.id
+
+
+def needed(workspace: Workspace, identifier: str) -> list[str]:
+    """Return what must be loaded to end an attempt and its payment."""
+    identifiers = [identifier]
+    attempt = workspace.find(identifier)
+    if isinstance(attempt, Attempt):
+        identifiers += [attempt.payment_intent, attempt.payment_method]
+        identifiers += ledger.account_ids(workspace.scope, attempt.currency, True)
+        intent = workspace.find(attempt.payment_intent)
+        if isinstance(intent, PaymentIntent):
+            identifiers += destinations.needs(workspace, intent.extras, intent.currency)
+    return identifiers
+
+
+def ended(draft: Draft, attempt: Attempt, result: Result) -> Attempt:
+    """End the hold of an attempt, and return the attempt as it ends. The caller writes it."""
+    processing.release(draft, attempt)
+    return msgspec.structs.replace(
+        attempt,
+        status=result.status,
+        hold=None,
+        held=0,
+        due_at=None,
+        processor_id=result.processor_id or attempt.processor_id,
+        code=result.code,
+        decline_code=result.decline_code,
+        reason=result.reason,
+    )
+
+
+def conclude(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    attempt: Attempt,
+    result: Result,
+    links: ErrorLinks,
+) -> None:
+    """Write what becomes of the payment: what a test card would do that had this outcome."""
+    behaviour = _behaviour(result)
+    method = workspace.require(PaymentMethod, attempt.payment_method)
+    extras = None
+    if intent.extras is not None:
+        extras = attempts.charge_extras(intent, method.card, was_challenged=False)
+        intent = destinations.grouped(attempts.without_options(intent))
+    if behaviour.code is not None:
+        charging.decline(draft, intent, method, behaviour, extras, Terms(links=links))
+        return
+    saved = charging.save(draft, intent, method, is_new=False)
+    charging.succeed(workspace, draft, intent, saved, behaviour, extras)
+
+
+def may_accept(intent: PaymentIntent, attempt: Attempt) -> bool:
+    """Tell whether a payment that has failed may still succeed by the late approval of an attempt."""
+    return intent.status == "requires_payment_method" and (intent.amount, intent.currency) == (
+        attempt.amount,
+        attempt.currency,
+    )
 
 
 def _fault(attempt: Attempt, result: Result) -> str | None:
@@ -131,24 +175,33 @@ def _fault(attempt: Attempt, result: Result) -> str | None:
     return None
 
 
-def _contradict(draft: Draft, attempt: Attempt, result: Result) -> None:
+def _contradict(workspace: Workspace, draft: Draft, attempt: Attempt, result: Result) -> None:
     """Note that the processor says something else of an attempt that has ended. Raises: UnexpectedState."""
-    if (result.status == "approved") == (attempt.status == "approved") or attempt.status == "review":
+    is_approved = result.status == "approved"
+    if is_approved == (attempt.status == "approved") or attempt.status in _CLOSED:
         raise UnexpectedState(f"This attempt has ended: {attempt.status}.")
-    _review(draft, attempt, f"it ended as {attempt.status}, and the processor says {result.status} now")
+    proposed: Literal["accept", "refund"] | None = None
+    if is_approved:
+        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        is_acceptable = _fault(attempt, result) is None and may_accept(intent, attempt)
+        proposed = "accept" if is_acceptable else "refund"
+    reason = f"it ended as {attempt.status}, and the processor says {result.status} now"
+    review = Review(reason=reason, ended_as=attempt.status, proposed=proposed)
+    _review(draft, attempt, review, processor_id=result.processor_id)
 
 
-def _review(draft: Draft, attempt: Attempt, reason: str, *, processor_id: str | None = None) -> None:
-    if (attempt.status, attempt.reason) == ("review", reason):
+def _review(draft: Draft, attempt: Attempt, review: Review, *, processor_id: str | None = None) -> None:
+    if (attempt.status, attempt.reason) == ("review", review.reason):
         raise UnexpectedState("This attempt is in review for the same reason.")
     noted = msgspec.structs.replace(
         attempt,
         status="review",
-        reason=reason,
+        reason=review.reason,
+        review=review,
         due_at=None,
         processor_id=processor_id or attempt.processor_id,
     )
-    draft.put(noted, "attempt.updated")
+    draft.put(noted, "attempt.review_opened")
 
 
 def _behaviour(result: Result) -> Behaviour:
@@ -165,23 +218,3 @@ def _behaviour(result: Result) -> Behaviour:
         reason=decline_code,
         outcome_type="issuer_declined" if is_declined else "invalid",
     )
-
-
-def _end(
-    workspace: Workspace,
-    draft: Draft,
-    intent: PaymentIntent,
-    attempt: Attempt,
-    behaviour: Behaviour,
-    links: ErrorLinks,
-) -> None:
-    method = workspace.require(PaymentMethod, attempt.payment_method)
-    extras = None
-    if intent.extras is not None:
-        extras = attempts.charge_extras(intent, method.card, was_challenged=False)
-        intent = destinations.grouped(attempts.without_options(intent))
-    if behaviour.code is not None:
-        charging.decline(draft, intent, method, behaviour, extras, Terms(links=links))
-        return
-    saved = charging.save(draft, intent, method, is_new=False)
-    charging.succeed(workspace, draft, intent, saved, behaviour, extras)

@@ -10,7 +10,14 @@ import msgspec
 from fastpay.domain.objects import StoredObject
 
 # What is known of an attempt. `open` is all that may still move money without us knowing.
-AttemptStatus = Literal["open", "approved", "declined", "refused", "not_sent", "not_found", "review"]
+# What was approved too late, or by mistake, and given back is `compensated`.
+AttemptStatus = Literal[
+    "open", "approved", "declined", "refused", "not_sent", "not_found", "review", "compensated"
+]
+
+
+# What a person says became of an attempt: it took the money, it did not, or it did and that was given back.
+Resolution = Literal["approved", "declined", "not_found", "compensated"]
 
 
 class Route(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -43,6 +50,20 @@ class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     reason: str = ""
 
 
+class Review(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
+    """Why a person looks at an attempt, and what they decided.
+
+    An attempt that had ended did so as `ended_as`, and `proposed` says what would agree with the processor
+    then: to accept the money, so that the payment succeeds late, or to give it back there.
+    """
+
+    reason: str
+    ended_as: AttemptStatus | None = None
+    proposed: Literal["accept", "refund"] | None = None
+    resolution: Resolution | None = None
+    note: str | None = None
+
+
 class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """One order to one processor. Its identifier is the reference that the processor gets.
 
@@ -69,3 +90,4 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     code: str | None = None
     decline_code: str | None = None
     reason: str = ""
+    review: Review | None = None

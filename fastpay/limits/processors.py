@@ -32,3 +32,5 @@ processor_pages_max = 50
 # A webhook's body, and an outcome's texts.
 processor_text_chars_max = 500
 processor_identifier_chars_max = 255
+# Why a person has decided about an attempt as they did.
+review_note_chars_max = 500

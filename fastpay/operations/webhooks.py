@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,9 +10,9 @@ import msgspec
 from fastpay.clock import SystemClock
 from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, Target
 from fastpay.errors import ConfigurationError
-from fastpay.operations.demo.client import Client, encode
+from fastpay.operations.asking import Server, ask, given, post, print_table, say
+from fastpay.operations.demo.client import encode
 from fastpay.outbound.event_stream import EventStream, StreamedEvent, StreamRefused
-from fastpay.outbound.http import Answer
 from fastpay.outbound.webhooks import WebhookDeliverer, WebhookSettings
 
 _ENDPOINTS = "/v1/webhook_endpoints"
@@ -23,24 +22,17 @@ _SECRET_BYTES = 32
 _EVERYWHERE = WebhookSettings(allowed_networks=("0.0.0.0/0", "::/0"))
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """The server to ask, and the key to ask with."""
-
-    url: str
-    key: str
-
-
 def list_events(server: Server, *, types: Sequence[str], limit: int) -> None:
     """Print the newest events."""
-    page = _run(server, lambda client: client.get(_EVENTS, limit=limit, **_given(types=tuple(types))))
+    page = ask(server, lambda client: client.get(_EVENTS, limit=limit, **given(types=tuple(types))))
     columns = ("sequence", "id", "type", "created")
-    _print(columns, [[one[name] for name in columns] for one in page["data"]])
+    print_table(columns, [[one[name] for name in columns] for one in page["data"]])
 
 
 def show_event(server: Server, event: str) -> None:
     """Print an event as the API shows it."""
-    found = _run(server, lambda client: client.get(f"{_EVENTS}/{event}"))
-    _say(msgspec.json.format(msgspec.json.encode(found)).decode())
+    found = ask(server, lambda client: client.get(f"{_EVENTS}/{event}"))
+    say(msgspec.json.format(msgspec.json.encode(found)).decode())
 
 
 def tail_events(server: Server, *, types: Sequence[str], after: int | None) -> None:
@@ -50,40 +42,40 @@ def tail_events(server: Server, *, types: Sequence[str], after: int | None) -> N
 
 def resend_event(server: Server, event: str, *, endpoint: str) -> None:
     """Have an event delivered to an endpoint again."""
-    _post(server, f"{_ENDPOINTS}/{endpoint}/replay", {"event": event})
-    _say(f"{event} is delivered to {endpoint} again")
+    post(server, f"{_ENDPOINTS}/{endpoint}/replay", {"event": event})
+    say(f"{event} is delivered to {endpoint} again")
 
 
 def list_endpoints(server: Server) -> None:
     """Print the endpoints and how far deliveries to them are."""
-    page = _run(server, lambda client: client.get(_ENDPOINTS, limit=100))
+    page = ask(server, lambda client: client.get(_ENDPOINTS, limit=100))
     own = ("order", "delivered_through", "lag", "circuit", "failing_since")
     rows = [
         [one["id"], one["status"], one["url"], *(one["fastpay"][name] for name in own)]
         for one in page["data"]
     ]
-    _print(("id", "status", "url", *own), rows)
+    print_table(("id", "status", "url", *own), rows)
 
 
 def list_attempts(server: Server, endpoint: str, *, failed: bool, event: str | None, limit: int) -> None:
     """Print the newest attempts to deliver to an endpoint."""
-    query = _given(limit=limit, success=False if failed else None, event=event)
-    page = _run(server, lambda client: client.get(f"{_ENDPOINTS}/{endpoint}/attempts", **query))
+    query = given(limit=limit, success=False if failed else None, event=event)
+    page = ask(server, lambda client: client.get(f"{_ENDPOINTS}/{endpoint}/attempts", **query))
     columns = ("sequence", "event", "event_type", "attempt", "status", "failure", "latency_ms", "response")
-    _print(columns, [[one[name] for name in columns] for one in page["data"]])
+    print_table(columns, [[one[name] for name in columns] for one in page["data"]])
 
 
 def replay(server: Server, endpoint: str, *, first: int, last: int | None, types: Sequence[str]) -> None:
     """Have a range of the sequence delivered again."""
-    params = _given(from_sequence=first, to_sequence=last, types=tuple(types))
-    made = _post(server, f"{_ENDPOINTS}/{endpoint}/replay", params)
-    _say(f"{made['id']}: {made['from_sequence']} to {made['to_sequence']} to {endpoint}")
+    params = given(from_sequence=first, to_sequence=last, types=tuple(types))
+    made = post(server, f"{_ENDPOINTS}/{endpoint}/replay", params)
+    say(f"{made['id']}: {made['from_sequence']} to {made['to_sequence']} to {endpoint}")
 
 
 def ping(server: Server, endpoint: str) -> None:
     """Have an event delivered to an endpoint that only this one gets."""
-    _post(server, f"{_ENDPOINTS}/{endpoint}/ping", {})
-    _say(f"a webhook_endpoint.ping is delivered to {endpoint}; look at its attempts")
+    post(server, f"{_ENDPOINTS}/{endpoint}/ping", {})
+    say(f"a webhook_endpoint.ping is delivered to {endpoint}; look at its attempts")
 
 
 def listen(
@@ -91,7 +83,7 @@ def listen(
 ) -> None:
     """Send events to a URL as they happen, signed, until the command is stopped. No endpoint is needed."""
     secret = secret or "whsec_" + base64.b64encode(SystemClock().random_bytes(_SECRET_BYTES)).decode()
-    _say(f"signing with {secret}")
+    say(f"signing with {secret}")
     asyncio.run(_forward(server, forward_to, types, after, secret))
 
 
@@ -119,11 +111,11 @@ async def _forward(
 def _print_outcome(shown: Mapping[str, Any], outcome: DeliveryOutcome) -> None:
     result = outcome.status if outcome.failure is None else f"{outcome.failure} ({outcome.excerpt})"
     line = f"{shown['sequence']} {shown['id']} {shown['type']}: {result} in {outcome.latency_ms} ms"
-    _say(line)
+    say(line)
 
 
 async def _print_event(event: StreamedEvent, _shown: Mapping[str, Any]) -> None:
-    _say(event.body.decode())
+    say(event.body.decode())
 
 
 async def _follow(
@@ -141,48 +133,3 @@ async def _follow(
             await handle(event, msgspec.json.decode(event.body))
     except StreamRefused as error:
         raise ConfigurationError(f"the server refuses the stream: {error}") from error
-
-
-def _post(server: Server, path: str, params: Mapping[str, Any]) -> Any:
-    key = SystemClock().random_bytes(16).hex()
-    return _run(server, lambda client: client.post(path, key, params))
-
-
-def _run(server: Server, ask: Callable[[Client], Awaitable[Answer]]) -> Any:
-    """Return the answer in JSON. Raises: ConfigurationError with the server's message if it is an error."""
-
-    async def run() -> Answer:
-        client = Client(server.url, server.key)
-        try:
-            return await ask(client)
-        finally:
-            await client.close()
-
-    answer = asyncio.run(run())
-    try:
-        body = answer.json()
-    except msgspec.DecodeError:
-        raise ConfigurationError(f"the server answers {answer.status} without JSON") from None
-    if answer.status != 200:
-        raise ConfigurationError(f"the server refuses: {body['error']['message']}")
-    return body
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None and value != ()}
-
-
-def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table whose lines are whole, so that other programs can read it."""
-    lines = [
-        columns,
-        *(["-" if value is None else " ".join(str(value).split()) for value in row] for row in rows),
-    ]
-    widths = [max(len(line[number]) for line in lines) for number in range(len(columns))]
-    for line in lines:
-        _say("  ".join(map(str.ljust, line, widths)).rstrip())
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

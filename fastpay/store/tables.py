@@ -314,7 +314,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
         plural="attempts",
         changing=(_text("status"), _bigint("held"), _bigint("due_at")),
         fixed=(_bigint("amount"), _text("currency"), _reference("payment_intent")),
-        filters=(_reference("payment_intent"),),
+        filters=(_reference("payment_intent"), _text("status")),
         owners=(_reference("payment_intent"),),
         due=_bigint("due_at"),
     ),

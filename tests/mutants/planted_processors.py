@@ -5,10 +5,12 @@ from tests.mutants.mutant import Mutant
 CALLS = "fastpay/engine/processors/calls.py"
 JANITOR = "fastpay/engine/processors/janitor.py"
 OUTCOMES = "fastpay/domain/outcomes.py"
+REVIEWS = "fastpay/domain/reviews.py"
 PROCESSING = "fastpay/domain/processing.py"
 
 LIVE = "tests/processors/test_calls.py"
 PURE = "tests/unit/domain/test_outcomes.py"
+DECIDED = "tests/unit/domain/test_reviews.py"
 NOBODY_ELSE = f"{LIVE}::test_nobody_else_is_asked_after_an_unknown_outcome_or_a_decline"
 LOST = f"{LIVE}::test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once"
 SLOW = f"{LIVE}::test_a_call_that_takes_too_long_fails_nothing"
@@ -87,9 +89,37 @@ PROCESSORS = (
     Mutant(
         "drop-what-contradicts-an-ended-attempt",
         OUTCOMES,
-        '(result.status == "approved") == (attempt.status == "approved") or attempt.status == "review"',
+        'is_approved == (attempt.status == "approved") or attempt.status in _CLOSED',
         'attempt.status != "open"',
         (PURE,),
+    ),
+    Mutant(
+        "accept-late-money-for-a-payment-that-was-paid",
+        OUTCOMES,
+        'return intent.status == "requires_payment_method" and (intent.amount',
+        'return intent.status != "processing" and (intent.amount',
+        (DECIDED,),
+    ),
+    Mutant(
+        "let-a-person-undo-a-payment-that-has-succeeded",
+        REVIEWS,
+        'if self.resolution != "approved":\n                raise',
+        'if self.resolution == "compensated":\n                raise',
+        (DECIDED,),
+    ),
+    Mutant(
+        "leave-in-doubt-what-a-person-has-decided",
+        REVIEWS,
+        "resolved = outcomes.ended(draft, attempt, result)",
+        "resolved = attempt",
+        (DECIDED,),
+    ),
+    Mutant(
+        "decide-about-an-attempt-of-another-payment",
+        REVIEWS,
+        "if attempt.payment_intent != self.payment_intent:",
+        "if not self.payment_intent:",
+        (DECIDED,),
     ),
     Mutant(
         "let-two-instances-inquire-at-once",

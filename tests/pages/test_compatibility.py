@@ -62,7 +62,9 @@ def test_most_routes_are_compared_with_the_sdk() -> None:
         path for path in ours if not path.startswith(("/v1/test_helpers/", "/v1/webhook_endpoints/{id}/"))
     ]
     assert known == [
+        "/v1/attempts",
         "/v1/payment_intents/{id}/attempts",
+        "/v1/payment_intents/{id}/attempts/{attempt}/resolve",
         "/v1/charges/{id}/refunds",
         "/v1/request_logs/{id}",
     ]

@@ -1,5 +1,6 @@
 """Upstreams that processors are held to: another fastpay, and localstripe."""
 
+import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from fastpay.engine.processors.ports import CardData, Order, Outcome
 from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.dialect import DialectProcessor
+from tests.processors.test_live_payments import Front
 from tests.support import localstripe
-from tests.support.servers import RunningServer
+from tests.support.held_proxy import HeldProxy
+from tests.support.servers import RunningServer, SpawnServer
 from tests.support.tenants import make_tenant
 
 _NUMBERS = itertools.count(1)
@@ -95,6 +98,14 @@ class Address:
 def localstripe_url(scratch: Path) -> Iterator[str]:
     with localstripe.running(scratch / "localstripe") as url:
         yield url
+
+
+@pytest.fixture
+def front(spawn_server: SpawnServer, server: RunningServer) -> Iterator[Front]:
+    with HeldProxy(server.url) as proxy:
+        made = Front(spawn_server, server, proxy)
+        with contextlib.closing(made.upstream):
+            yield made
 
 
 @pytest.fixture(params=["stripe", "localstripe"])

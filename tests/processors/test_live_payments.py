@@ -12,7 +12,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -66,7 +65,7 @@ class Front:
         self.server = spawn(environment=QUICK | environment)
         own, theirs = make_tenant(self.server.database_url), make_tenant(upstream.database_url)
         self.scope = Scope(own.tenant_id.hex, livemode=True)
-        self._key = own.live_secret
+        self.key = own.live_secret
         self.upstream = open_client(upstream.url, theirs.secret)
         asyncio.run(self._configure(theirs.secret))
 
@@ -87,7 +86,7 @@ class Front:
 
     def client(self) -> httpx.Client:
         """Return a client with the live key."""
-        return open_client(self.server.url, self._key)
+        return open_client(self.server.url, self.key)
 
     def restart(self) -> None:
         """Start the server again on its data."""
@@ -133,14 +132,6 @@ class Front:
         with self.client() as http:
             assert http.get("/v1/ledger/verify").json()["problems"] == []
         assert NUMBER not in self.server.output
-
-
-@pytest.fixture
-def front(spawn_server: SpawnServer, server: RunningServer, scratch: Path) -> Iterator[Front]:
-    with HeldProxy(server.url) as proxy:
-        made = Front(spawn_server, server, proxy)
-        with contextlib.closing(made.upstream):
-            yield made
 
 
 def pay(http: httpx.Client, key: str = "order", **more: str) -> httpx.Response:
@@ -191,7 +182,7 @@ def test_while_one_request_waits_another_is_told_to_come_back(front: Front) -> N
     front.proxy.hold("answers")
     with front.client() as http, front.client() as other:
         answers: list[httpx.Response] = []
-        with _in_background(lambda: answers.append(pay(http))):
+        with in_background(lambda: answers.append(pay(http))):
             front.proxy.wait_reached()
             busy = pay(other)
             assert (busy.status_code, busy.json()["error"]["code"]) == (409, "idempotency_key_in_use")
@@ -208,7 +199,7 @@ def test_while_one_request_waits_another_is_told_to_come_back(front: Front) -> N
 )
 def test_after_a_kill_a_payment_ends_as_the_upstream_says(front: Front, moment: str) -> None:
     front.proxy.hold("requests" if moment.endswith("has it") else "answers")
-    with front.client() as http, _in_background(lambda: _lose(http)):
+    with front.client() as http, in_background(lambda: lose(http)):
         front.proxy.wait_reached()
         # Whatever was asked, the attempt was on disk before.
         rows = fetch(front.server.database_url, "select held from attempt where status = 'open'")
@@ -239,12 +230,10 @@ def test_after_a_kill_a_payment_ends_as_the_upstream_says(front: Front, moment: 
 def test_a_webhook_of_the_processor_ends_a_payment_once(front: Front) -> None:
     front.proxy.hold("answers")
     with front.client() as http:
-        with _in_background(lambda: _lose(http)):
+        with in_background(lambda: lose(http)):
             front.proxy.wait_reached()
             (reference,) = front.charged()
-            ours = {"id": "pi_theirs", "object": "payment_intent", "status": "succeeded", "amount": 2000,
-                    "amount_received": 2000, "amount_capturable": 0, "currency": "usd",
-                    "metadata": {"fastpay_reference": reference}}  # fmt: skip
+            ours = paid(reference)
             for changed in ({"fastpay_reference": "att_" + "0" * 32}, {}):
                 assert send(http, ours | {"metadata": changed}).status_code == 200
             assert send(http, ours, secret="whsec_of_another").status_code == 400
@@ -266,6 +255,13 @@ def test_a_webhook_of_the_processor_ends_a_payment_once(front: Front) -> None:
     front.check()
 
 
+def paid(reference: str) -> dict[str, Any]:
+    """Return the payment of a reference as the upstream shows it once it has succeeded."""
+    return {"id": "pi_theirs", "object": "payment_intent", "status": "succeeded", "amount": 2000,
+            "amount_received": 2000, "amount_capturable": 0, "currency": "usd",
+            "metadata": {"fastpay_reference": reference}}  # fmt: skip
+
+
 def send(
     http: httpx.Client,
     about: dict[str, Any],
@@ -281,13 +277,13 @@ def send(
     return http.post("/v1/processors/acquirer/webhook", content=body, headers=headers)
 
 
-def _lose(http: httpx.Client) -> None:
+def lose(http: httpx.Client) -> None:
     with contextlib.suppress(httpx.HTTPError):
         pay(http)
 
 
 @contextlib.contextmanager
-def _in_background(work: Any) -> Iterator[None]:
+def in_background(work: Any) -> Iterator[None]:
     thread = threading.Thread(target=work)
     thread.start()
     try:

@@ -187,7 +187,8 @@ _TENTH = [
     f"{_early(repr(FEE) + '::uuid', _ID['application_fee'])}",
     f"cash_transaction select {_OWN}, {_ID['cash_transaction']}, 1, 'funded', 'usd', 5, {_CUSTOMER}, "
     "null, null",
-    f"attempt select {_OWN}, {_ID['attempt']}, 1, 'open', 5, {_early('number', 'null')}, 5, 'usd', "
+    f"attempt select {_OWN}, {_ID['attempt']}, 1, {_early(repr('open'), repr('approved'))}, "
+    f"{_early('5', '0')}, {_early('number', 'null')}, 5, 'usd', "
     f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(

@@ -74,6 +74,7 @@ _VALUES = {
     "payment_method_id": PAYMENT_METHOD,
     "setup_intent_id": SETUP_INTENT,
     "status": STATUS,
+    "attempt.status": "open",
     "transfer_group": GROUP,
     "transfer_id": TRANSFER,
     "webhook_endpoint_id": ENDPOINT,
@@ -151,10 +152,9 @@ for _table in BY_PREFIX.values():
 for _is_ascending, _way in ((True, "up"), (False, "down")):
     for _table in BY_PREFIX.values():
         for _filters in _table.filter_combinations():
-            _bounds = (*_table.bounds(HIGHEST), *_table.bounds(LOWEST))
             ARGUMENTS[f"{_table.list_statement(_filters)} {_way}"] = (
-                *(*_SCOPE, *_bounds, _is_ascending, LISTED),
-                *(_VALUES[column.name] for column in _filters),
+                *(*_SCOPE, *_table.bounds(HIGHEST), *_table.bounds(LOWEST), _is_ascending, LISTED),
+                *(_VALUES.get(f"{_table.name}.{one.name}", _VALUES[one.name]) for one in _filters),
             )
     _balance_page = (*_SCOPE, HIGHEST, LOWEST, _is_ascending, LISTED)
     ARGUMENTS[f"list_balance_transfers {_way}"] = (*_balance_page, ["capture", "refund"], "usd")

@@ -15,6 +15,7 @@ from fastpay.domain.payment_intents import ConfirmPaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Attempt, Result, Route
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.reviews import ResolveAttempt
 from fastpay.errors import FastpayError
 from tests.support.world import PAY, World, card
 
@@ -68,6 +69,12 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
         lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
         lambda: ClaimAttempt(id=attempt.id, delays_s=(1, 30)),
         lambda: ReviewAttempt(id=attempt.id, reason="silence"),
+        lambda: ResolveAttempt(
+            id=attempt.id,
+            payment_intent=attempt.payment_intent,
+            resolution=chance.choice(("approved", "declined", "not_found", "compensated")),
+            note="seen",
+        ),
         lambda: ConfirmPaymentIntent(id=intent, payment_method=card(), terms=terms),
         lambda: CancelPaymentIntent(id=intent),
         lambda: CapturePaymentIntent(id=intent),

@@ -1,0 +1,161 @@
+"""Attempts that no program can end: what a person may decide, and what follows for the payment."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from fastpay.domain.captures import CancelPaymentIntent
+from fastpay.domain.charging import Terms
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.outcomes import RecordOutcome, ReviewAttempt
+from fastpay.domain.payment_intents import ConfirmPaymentIntent
+from fastpay.domain.processor_objects import Attempt, Resolution, Result, Review
+from fastpay.domain.reviews import ResolveAttempt
+from tests.support.world import World, card
+from tests.unit.domain.test_outcomes import (
+    APPROVED,
+    DECLINED,
+    LIVE,
+    OTHER,
+    REFERENCE,
+    ROUTE,
+    attempt,
+    in_doubt,
+    pay,
+    record,
+)
+
+NOTE = "Seen in the processor's dashboard."
+
+
+def reviewed(*results: Result) -> tuple[World, PaymentIntent]:
+    """Return a payment whose attempt is in review: after contradicting results, or after silence."""
+    world = World(scope=LIVE)
+    intent = pay(world)
+    for result in results:
+        record(world, result)
+    if not results:
+        world.run(ReviewAttempt(id=REFERENCE, reason="silence"))
+    assert attempt(world).status == "review"
+    assert world.events[-1].type == "attempt.review_opened"
+    return world, world.intent(intent.id)
+
+
+def decision(intent: PaymentIntent, resolution: Resolution) -> ResolveAttempt:
+    return ResolveAttempt(id=REFERENCE, payment_intent=intent.id, resolution=resolution, note=NOTE)
+
+
+def resolve(world: World, intent: PaymentIntent, resolution: Resolution) -> tuple[PaymentIntent, Attempt]:
+    """Decide, and return the payment and the attempt then. The books must be right."""
+    draft = world.run(decision(intent, resolution))
+    assert (draft.answer.object_id, draft.answer.error) == (REFERENCE, None)
+    world.check()
+    assert in_doubt(world) == (0, 0)
+    assert world.events[-1].type == "attempt.resolved"
+    return world.intent(intent.id), attempt(world)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "status", "received"),
+    [
+        ("approved", "succeeded", 1000),
+        ("declined", "requires_payment_method", 0),
+        ("not_found", "requires_payment_method", 0),
+        ("compensated", "requires_payment_method", 0),
+    ],
+)
+@pytest.mark.parametrize("results", [(), (msgspec.structs.replace(APPROVED, amount=999),)])
+def test_who_knows_what_became_of_money_in_doubt_ends_the_payment(
+    results: tuple[Result, ...], resolution: Resolution, status: str, received: int
+) -> None:
+    world, intent = reviewed(*results)
+    assert intent.status == "processing"
+    left, noted = resolve(world, intent, resolution)
+    assert (left.status, left.amount_received) == (status, received)
+    assert (noted.status, noted.hold, noted.held) == (resolution, None, 0)
+    assert noted.review is not None
+    assert (noted.review.resolution, noted.review.note) == (resolution, NOTE)
+    assert world.balance("processor") == received
+
+
+def test_late_approval_of_a_payment_that_failed_may_be_accepted() -> None:
+    world, intent = reviewed(DECLINED, APPROVED)
+    assert attempt(world).review == Review(
+        reason="it ended as declined, and the processor says approved now",
+        ended_as="declined",
+        proposed="accept",
+    )
+    paid, noted = resolve(world, intent, "approved")
+    assert (paid.status, paid.amount_received, paid.last_payment_error) == ("succeeded", 1000, None)
+    assert noted.status == "approved"
+    assert world.balance("processor") == 1000
+
+
+@pytest.mark.parametrize("resolution", ["declined", "not_found", "compensated"])
+def test_late_approval_that_is_not_accepted_moves_nothing(resolution: Resolution) -> None:
+    world, intent = reviewed(DECLINED, APPROVED)
+    transfers = len(world.transfers)
+    left, noted = resolve(world, intent, resolution)
+    assert (left, noted.status, len(world.transfers)) == (intent, resolution, transfers)
+
+
+def paid_elsewhere(world: World, intent: PaymentIntent) -> None:
+    route = msgspec.structs.replace(ROUTE, reference=OTHER)
+    world.run(ConfirmPaymentIntent(id=intent.id, payment_method=card(), terms=Terms(route=route)))
+    world.run(RecordOutcome(id=OTHER, result=APPROVED))
+
+
+def canceled(world: World, intent: PaymentIntent) -> None:
+    world.run(CancelPaymentIntent(id=intent.id))
+
+
+@pytest.mark.parametrize("meanwhile", [paid_elsewhere, canceled])
+def test_money_is_never_taken_twice(meanwhile: Any) -> None:
+    """Late approval is proposed to be given back, and may not be accepted, once the payment has ended."""
+    world = World(scope=LIVE)
+    intent = pay(world)
+    failed = record(world, DECLINED)
+    meanwhile(world, failed)
+    world.run(RecordOutcome(id=REFERENCE, result=APPROVED))
+    review = attempt(world).review
+    assert review is not None
+    assert review.proposed == "refund"
+    ended = world.intent(intent.id)
+    assert world.refused(decision(intent, "approved")).code == "payment_intent_unexpected_state"
+    left, noted = resolve(world, intent, "compensated")
+    assert (left, noted.status) == (ended, "compensated")
+
+
+def test_late_approval_of_another_amount_is_to_be_given_back() -> None:
+    world, _ = reviewed(DECLINED, msgspec.structs.replace(APPROVED, amount=999))
+    review = attempt(world).review
+    assert review is not None
+    assert review.proposed == "refund"
+
+
+def test_a_payment_that_has_succeeded_stays_so() -> None:
+    world, intent = reviewed(APPROVED, DECLINED)
+    review = attempt(world).review
+    assert review is not None
+    assert (review.ended_as, review.proposed) == ("approved", None)
+    for resolution in ("declined", "not_found", "compensated"):
+        world.refused(decision(intent, resolution))
+    left, noted = resolve(world, intent, "approved")
+    assert (left, noted.status) == (intent, "approved")
+
+
+def test_what_was_given_back_opens_no_review_again() -> None:
+    world, intent = reviewed(DECLINED, APPROVED)
+    resolve(world, intent, "compensated")
+    for result in (DECLINED, APPROVED):
+        world.refused(RecordOutcome(id=REFERENCE, result=result))
+
+
+def test_a_decision_is_made_once_about_an_attempt_of_that_payment_in_review() -> None:
+    world, intent = reviewed()
+    other = msgspec.structs.replace(intent, id="pi_" + "9" * 32)
+    assert world.refused(decision(other, "approved")).status == 404
+    resolve(world, intent, "approved")
+    world.refused(decision(intent, "approved"))
+    assert in_doubt(world) == (0, 0)
