@@ -4,12 +4,12 @@ import shlex
 import sys
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from fastpay import limits
-from fastpay.cli.shared import find_tenant_id, key_options, prepare, with_connection
+from fastpay.cli.shared import find_tenant_id, key_options, prepare, settings_options, with_connection
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 
@@ -64,6 +64,30 @@ def create(
     _show_key(made)
     if secret is not None:
         _show_secret(secret)
+
+
+@keys.command("import")
+@click.argument("file", metavar="FILE", type=click.File("r", encoding="utf-8"))
+@settings_options
+def import_(config: str | None, file: TextIO, **flags: Any) -> None:
+    """Import digests of keys from FILE, and create tenants that are new. Repeating it changes nothing.
+
+    FILE is CSV with the heading tenant,mode,kind,sha256,last4. It has no key in it: sha256 is the SHA-256 of
+    a key in hexadecimal digits.
+    """
+    from fastpay.operations.sealing_keys import open_vault  # noqa: PLC0415
+    from fastpay.store.connections import database_clock  # noqa: PLC0415
+    from fastpay.store.key_import import Imported, import_keys, read_keys  # noqa: PLC0415
+
+    settings, found = prepare(config, flags), read_keys(file)
+
+    async def work(connection: Any) -> Imported:
+        clock = await database_clock(connection)
+        vault = await open_vault(settings, connection, clock=clock, create=True)
+        return await import_keys(connection, found, clock=clock, vault=vault)
+
+    done = with_connection(settings, work, create=True)
+    click.echo(f"imported {done.keys} keys; {done.known} were there, and {done.tenants} tenants are new")
 
 
 @keys.command("list")

@@ -17,6 +17,8 @@ signing_secrets_max = 4
 sealing_keys_max = 16
 sealing_file_bytes_max = 65_536
 sealing_rows_max = 100
+# How many keys of an older API are imported at once.
+key_import_rows_max = 100_000
 
 assert key_lookups_batch_max <= key_lookups_waiting_max
 # How long an old key or secret can stay valid beside its successor.
