@@ -54,7 +54,8 @@ from fastpay.api.resources import (
 )
 from fastpay.api.routes import Endpoint, Route
 from fastpay.api.routing import RoutedPath
-from fastpay.api.shadowing import Shadow, candidate_services
+from fastpay.api.shadowing import Candidate, Shadow, candidate_services
+from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain.identifiers import Scope as TenantScope
 from fastpay.domain.plan import Versioned
 from fastpay.observability import traces
@@ -137,7 +138,7 @@ class Application:
         if services.front is not None:
             self._pass_through = PassThrough(services, services.front.legacy)
             shadow = Shadow(services.front, self._pass_through)
-            unseen = candidate_services(services)
+            unseen = candidate_services(services, services.front)
             answering = {
                 path: RoutedPath(
                     services,
@@ -146,7 +147,10 @@ class Application:
                     routes=services.front.routes,
                     pass_through=self._pass_through,
                     shadow=shadow,
-                    candidate=ServedPath(unseen, path, by_path[path]),
+                    candidate=Candidate(
+                        ServedPath(unseen, path, by_path[path]),
+                        is_decided=type(by_path[path].get("POST")) in (Write, LiveWrite),
+                    ),
                     body_factor=max(endpoint.policy.body_factor for endpoint in by_path[path].values()),
                 )
                 for path, served in paths.items()

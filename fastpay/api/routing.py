@@ -16,7 +16,7 @@ from fastpay.api.context import Services
 from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
-from fastpay.api.shadowing import Shadow, ShadowRequest
+from fastpay.api.shadowing import Candidate, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
 from fastpay.engine.rollout.choice import LEGACY, RouteState, Side, choose, owner_of_all
 from fastpay.engine.rollout.finding_ports import RouteKey
@@ -41,7 +41,7 @@ class RoutedPath:
         routes: Routes,
         pass_through: PassThrough,
         shadow: Shadow,
-        candidate: ServedPath,
+        candidate: Candidate,
         body_factor: int,
     ) -> None:
         """`candidate` answers as `served` does, for nobody: on a route in `shadow`."""

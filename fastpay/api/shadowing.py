@@ -8,12 +8,15 @@
 
 Nothing of it is on the client's path but a copy of the answer. A request that comes while
 `shadow_requests_max` are compared is dropped, and counted.
+
+A write is executed by the legacy API alone. Here it is decided, and nothing is committed
+(`engine/write/trial.py`): its status, its body, its events and what it would have moved are compared.
 """
 
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from starlette.types import Message, Receive, Scope, Send
@@ -22,19 +25,30 @@ from fastpay import limits
 from fastpay.api import redaction, shadow_examples
 from fastpay.api.context import Services
 from fastpay.api.legacy import PassThrough
+from fastpay.domain.identifiers import Scope as TenantScope
+from fastpay.engine.ports import Reader
 from fastpay.engine.rollout.choice import LEGACY, owner_of_all
 from fastpay.engine.rollout.comparison import Comparison, Shown, compare
+from fastpay.engine.rollout.effects import compare_effects
 from fastpay.engine.rollout.finding_ports import Outcome, RouteKey
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.rollout.rules import DeclaredAndLearned, Noise
 from fastpay.engine.shares import Shares
+from fastpay.engine.write.trial import Effects
 
 Served = Callable[[Scope, Receive, Send], Awaitable[None]]
 # A candidate must answer in full, and in no coding.
 _NOT_FOR_CANDIDATES = frozenset((b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"))
 _CONDITIONAL = _NOT_FOR_CANDIDATES - {b"accept-encoding"}
 _GZIP = 31
+
+
+class Candidate(NamedTuple):
+    """What would answer here. `is_decided` tells whether a POST can be decided without a commit."""
+
+    served: Served
+    is_decided: bool
 
 
 class ShadowRequest(NamedTuple):
@@ -45,14 +59,24 @@ class ShadowRequest(NamedTuple):
 
     scope: Scope
     key: RouteKey
-    candidate: Served
+    candidate: Candidate
     named: Sequence[str]
     body: bytes | None = None
 
 
-def candidate_services(services: Services) -> Services:
-    """Return the services for answers that nobody gets: they are not logged, and take no client's share."""
-    return msgspec.structs.replace(services, request_notes=None, live_payments=None, shares=Shares())
+def candidate_services(services: Services, front: Front) -> Services:
+    """Return the services for answers that nobody gets.
+
+    They are not logged, take no client's share, ask no processor, and nothing of them is committed.
+    """
+    return msgspec.structs.replace(
+        services,
+        writer=front.trial,
+        reader=cast("Reader", _UntoldReader(services.reader)),
+        request_notes=None,
+        live_payments=None,
+        shares=Shares(),
+    )
 
 
 class Shadow:
@@ -62,6 +86,8 @@ class Shadow:
         self._findings: Findings = front.findings
         self._tasks = front.shadow
         self._rules = front.rules
+        self._rules_of_writes = msgspec.structs.replace(front.rules, is_write=True)
+        self._trial = front.trial
         self._noise_every = front.noise_every
         self._pass_through = pass_through
         self._noise: dict[str, Noise] = {}
@@ -70,7 +96,7 @@ class Shadow:
     async def __call__(self, request: ShadowRequest, receive: Receive, send: Send) -> None:
         """Let the legacy API answer, and compare its answer afterwards."""
         scope = request.scope
-        if scope["method"] != "GET" or _is_conditional(scope):
+        if not _is_suitable(request):
             self._findings.ended(request.key, "unsuitable")
             await self._pass_through(scope, receive, send)
             return
@@ -87,7 +113,7 @@ class Shadow:
         legacy = recorder.shown()
         if isinstance(legacy, Shown) and legacy.status < 500:
             fastpay = await self._ask_here(request)
-            again = await self._ask_again(request, recorder) if self._learns_from(request.key.route) else None
+            again = await self._ask_again(request, recorder) if self._learns_from(request) else None
             self._end(request, recorder.request_id, legacy, fastpay, again)
         else:
             self._findings.ended(request.key, "legacy_failed" if isinstance(legacy, Shown) else legacy)
@@ -97,19 +123,23 @@ class Shadow:
         request: ShadowRequest,
         request_id: str,
         legacy: Shown,
-        fastpay: Shown | None,
+        fastpay: "_Decided | None",
         again: Shown | None,
     ) -> None:
         """Compare, and count what is found."""
         route = request.key.route
         noise = self._noise.setdefault(route, Noise())
-        lens = DeclaredAndLearned(self._rules, noise)
+        rules = self._rules if request.body is None else self._rules_of_writes
+        lens = DeclaredAndLearned(rules, noise)
         if again is not None:
             noise.learn(compare(legacy, again, DeclaredAndLearned(self._rules, Noise())).differences)
-        outcome = _uncompared(request, legacy, fastpay)
+        outcome = _uncompared(request, legacy, None if fastpay is None else fastpay.shown)
         if outcome is None:
             assert fastpay is not None
-            compared = compare(legacy, fastpay, lens)
+            compared = compare(legacy, fastpay.shown, lens)
+            if fastpay.effects is not None:
+                for difference in compare_effects(route, legacy, fastpay.effects):
+                    compared.add(difference)
             self._count(request, request_id, compared)
             outcome = "differing" if compared.differences else "equal"
         self._findings.ended(request.key, outcome)
@@ -125,20 +155,23 @@ class Shadow:
                 shown = f"{request.scope['method']} {redaction.path(request.scope['path'])}"
                 findings.keep(shadow_examples.make(key, difference, number, shown, request_id))
 
-    def _learns_from(self, route: str) -> bool:
-        """Tell whether the legacy API is asked twice: a share of the requests, the first one included."""
+    def _learns_from(self, request: ShadowRequest) -> bool:
+        """Tell whether the legacy API is asked twice: a share of the reads, the first one included."""
+        if request.body is not None:
+            return False
+        route = request.key.route
         turn = self._turns.get(route, 0)
         self._turns[route] = turn + 1
         return self._noise_every > 0 and turn % self._noise_every == 0
 
-    async def _ask_here(self, request: ShadowRequest) -> Shown | None:
+    async def _ask_here(self, request: ShadowRequest) -> "_Decided | None":
         """Return this server's answer, None without one."""
         fields = [field for field in request.scope["headers"] if field[0] not in _NOT_FOR_CANDIDATES]
         recorder = _Recorder(_to_nobody)
         scope: MutableMapping[str, Any] = {**request.scope, "headers": fields}
-        await request.candidate(scope, _nothing_more(), recorder.send)
-        shown = recorder.shown()
-        return shown if isinstance(shown, Shown) else None
+        await request.candidate.served(scope, _nothing_more(request.body or b""), recorder.send)
+        effects, shown = self._trial.take(recorder.request_id), recorder.shown()
+        return _Decided(shown, effects) if isinstance(shown, Shown) else None
 
     async def _ask_again(self, request: ShadowRequest, first: "_Recorder") -> Shown | None:
         """Return another answer of the legacy API, None if it has another status or cannot be read."""
@@ -146,6 +179,26 @@ class Shadow:
         await self._pass_through({**request.scope}, _nothing_more(), recorder.send)
         shown = recorder.shown()
         return shown if isinstance(shown, Shown) and shown.status == first.status else None
+
+
+class _Decided(NamedTuple):
+    """This server's answer, and what it would have done; None for a read."""
+
+    shown: Shown
+    effects: Effects | None
+
+
+class _UntoldReader:
+    """A reader that is not told of answers which nobody got: they show what is never committed."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def acknowledged(self, scope: TenantScope, sequence: int) -> None:
+        """Do nothing."""
 
 
 class _Recorder:
@@ -215,8 +268,14 @@ def _code_of(shown: Shown) -> Any:
         return None
 
 
-def _is_conditional(scope: Scope) -> bool:
-    return any(name in _CONDITIONAL for name, _ in scope["headers"])
+def _is_suitable(request: ShadowRequest) -> bool:
+    """Tell whether a request can be compared: a read without conditions, or a write that can be decided."""
+    scope, body = request.scope, request.body
+    if body is None:
+        return scope["method"] == "GET" and not any(name in _CONDITIONAL for name, _ in scope["headers"])
+    # What a write expands to would be read as of a commit that never comes.
+    named = body + scope["query_string"]
+    return request.candidate.is_decided and scope["method"] == "POST" and b"expand" not in named
 
 
 async def _to_nobody(message: Message) -> None:

@@ -34,6 +34,7 @@ from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
+from fastpay.engine.write.trial import TrialWriter
 from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
 from fastpay.observability.counters import Counters
@@ -125,7 +126,7 @@ async def open_application(
             readiness=outages.readiness,
             resources=RESOURCES,
             challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
-            front=await _keep_front(stack, settings, (outages, counters), deadline, pool, clock),
+            front=await _keep_front(stack, settings, database, (outages, counters), deadline, pool, clock),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
             card_texts=card_texts,
@@ -177,6 +178,7 @@ def _keep_members(
 async def _keep_front(
     stack: AsyncExitStack,
     settings: Settings,
+    database: DatabaseSettings,
     told: tuple[Outages, Counters],
     deadline: Deadline,
     pool: ReaderPool,
@@ -192,7 +194,8 @@ async def _keep_front(
         return None
     counters.add(legacy)
     stack.push_async_callback(_close_in_time, legacy.close, deadline)
-    front = await open_front(settings, legacy, pool, clock=clock, is_away=outages.database.is_away)
+    trial = TrialWriter(_open_batches(stack, database, deadline), clock)
+    front = await open_front(settings, legacy, pool, trial, clock=clock, is_away=outages.database.is_away)
     counters.add(front.findings)
     _keep_running(stack, deadline, front.routes, front.findings, front.shadow)
     return front

@@ -13,6 +13,7 @@ from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.routes import EVERY, Front, Routes
 from fastpay.engine.rollout.rules import Rules
 from fastpay.engine.rollout.shadow import ShadowTasks
+from fastpay.engine.write.trial import TrialWriter
 from fastpay.errors import ConfigurationError
 from fastpay.store.pool import ReaderPool
 from fastpay.store.rollout import PostgresRollout, RouteChange
@@ -39,7 +40,13 @@ def open_legacy(settings: Settings, dependency: Dependency) -> "LegacyClient | N
 
 
 async def open_front(
-    settings: Settings, legacy: Legacy, pool: ReaderPool, *, clock: Clock, is_away: Callable[[], bool]
+    settings: Settings,
+    legacy: Legacy,
+    pool: ReaderPool,
+    trial: TrialWriter,
+    *,
+    clock: Clock,
+    is_away: Callable[[], bool],
 ) -> Front:
     """Return what stands in front of the legacy API. The states of the routes are known from the beginning.
 
@@ -55,6 +62,7 @@ async def open_front(
         routes,
         Findings(PostgresFindings(pool), clock=clock, is_away=is_away),
         ShadowTasks(),
+        trial,
         Rules(
             ignored=settings.rollout_ignore,
             identifiers=settings.rollout_identifiers,

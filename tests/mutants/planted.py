@@ -10,6 +10,7 @@ from tests.mutants.planted_pages import PAGES
 from tests.mutants.planted_processors import PROCESSORS
 from tests.mutants.planted_relay import RELAY
 from tests.mutants.planted_requests import REQUESTS
+from tests.mutants.planted_rollout import ROLLOUT
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -372,6 +373,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *MONEY,
     *PAGES,
     *REQUESTS,
+    *ROLLOUT,
     *PROCESSORS,
     *RELAY,
 )

@@ -11,6 +11,7 @@ from tests.support.api import open_client
 from tests.support.doors import H2C, HTTP1, Door
 from tests.support.legacy import RawLegacy, running_legacy
 from tests.support.servers import RunningServer, running_server
+from tests.support.tenants import make_tenant
 
 TIMEOUT_MS = 2_500
 
@@ -51,6 +52,15 @@ def client(front: RunningServer, door: Door) -> Iterator[httpx.Client]:
     """A client of the server in front."""
     with open_client(front.url, http1=not door.is_http2, http2=door.is_http2) as opened:
         yield opened
+
+
+@pytest.fixture
+def shop(front: RunningServer) -> Iterator[httpx.Client]:
+    """A client of a new tenant, for which both sides may answer. Afterwards all routes are fastpay's."""
+    with open_client(front.url, make_tenant(front.database_url).secret) as opened:
+        set_all("fastpay", opened, server=front)
+        yield opened
+        set_all("fastpay", opened, server=front)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,9 @@
 """Reads in shadow: the older API answers, and what fastpay would answer is compared, counted and shown."""
 
 import asyncio
-import json
 import threading
-import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,59 +13,15 @@ import pytest
 from fastpay import limits
 from fastpay.store.connections import connected
 from tests.rollout.differences import FAULTS, OF_LISTS, without
+from tests.rollout.recorded import Counted, answer_of, differences, outcomes, wait_for, wait_for_outcomes
 from tests.rollout.states import run_rollout, set_all, side_of
-from tests.support.api import open_client
 from tests.support.legacy import Heard, RawLegacy
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, fetch
-from tests.support.tenants import make_tenant
+from tests.support.servers import PATIENCE_SECONDS, RunningServer
 
 CHARGES = "/v1/charges"
 PAYMENT = {"amount": "1999", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 # Fewer than are compared at once, so that none is dropped.
 ROUND = limits.shadow_requests_max // 2
-
-
-@pytest.fixture
-def shop(front: RunningServer) -> Iterator[httpx.Client]:
-    """A client of a new tenant, for which both sides may answer. Afterwards all routes are fastpay's."""
-    with open_client(front.url, make_tenant(front.database_url).secret) as client:
-        set_all("fastpay", client, server=front)
-        yield client
-        set_all("fastpay", client, server=front)
-
-
-def answer_of(body: object, status: str = "200 OK", fields: str = "") -> bytes:
-    text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{fields}Content-Length: {len(text)}\r\n\r\n"
-    )
-    return head.encode() + text
-
-
-def found(server: RunningServer, path: str = CHARGES) -> dict[tuple[str, str], int]:
-    """Return what was counted on a route since it was set."""
-    rows = fetch(
-        server.database_url,
-        "select measure, name, count from rollout_finding where route = $1 and change_id = "
-        "(select max(change_id) from rollout_change where route in ($1, '*'))",
-        f"GET {path}",
-    )
-    return {(row["measure"], row["name"]): row["count"] for row in rows}
-
-
-def wait_for(
-    server: RunningServer, is_there: Callable[[dict[tuple[str, str], int]], bool], path: str = CHARGES
-) -> dict[tuple[str, str], int]:
-    """Return what was counted once it is complete."""
-    end_s = time.monotonic() + PATIENCE_SECONDS
-    while not is_there(counted := found(server, path)):
-        assert time.monotonic() < end_s, counted
-        time.sleep(0.05)
-    return counted
-
-
-def outcomes(counted: dict[tuple[str, str], int]) -> dict[str, int]:
-    return {name: count for (measure, name), count in counted.items() if measure == "outcome"}
 
 
 def pay(shop: httpx.Client) -> None:
@@ -80,9 +34,9 @@ def test_each_fault_of_a_candidate_is_found_by_the_first_request_that_shows_it(
 ) -> None:
     pay(shop)
     page: dict[str, Any] = shop.get(CHARGES).json()
-    legacy.answers[CHARGES] = answer_of(page)
-    set_all("shadow", shop, server=front, route=f"GET {CHARGES}")
-    counted = wait_for(front, lambda counted: outcomes(counted).get("equal", 0) > 0)
+    legacy.answers[CHARGES], route = answer_of(page), f"GET {CHARGES}"
+    set_all("shadow", shop, server=front, route=route)
+    counted = wait_for_outcomes(front, route, 1)
     assert outcomes(counted).keys() == {"equal"}
     sent = 0
     for fault in (*FAULTS, *OF_LISTS):
@@ -93,10 +47,9 @@ def test_each_fault_of_a_candidate_is_found_by_the_first_request_that_shows_it(
         assert (side_of(shown), shown.json()) == ("legacy", right)
         sent += 1
         if sent % ROUND == 0:
-            wait_for(front, lambda counted: outcomes(counted).get("differing", 0) == sent)  # noqa: B023
-    counted = wait_for(front, lambda counted: outcomes(counted).get("differing", 0) == sent)
-    differences = {name for measure, name in counted if measure == "difference"}
-    assert {fault.found for fault in (*FAULTS, *OF_LISTS)} <= differences
+            wait_for(front, route, lambda counted: outcomes(counted).get("differing", 0) == sent)  # noqa: B023
+    counted = wait_for(front, route, lambda counted: outcomes(counted).get("differing", 0) == sent)
+    assert {fault.found for fault in (*FAULTS, *OF_LISTS)} <= differences(counted)
     report = run_rollout(front, "report", "--check", fails=True)
     assert "GET /v1/charges  red: answers differ" in report
     assert "money data[].amount: 1" in report
@@ -125,7 +78,7 @@ def test_the_order_of_lists_alone_raises_nothing_once_it_is_learned(
     set_all("shadow", shop, server=front)
     for sent in range(1, 10):
         shop.get(path)
-        counted = wait_for(front, lambda counted: outcomes(counted).get("equal", 0) == sent, path)  # noqa: B023
+        counted = wait_for_outcomes(front, f"GET {path}", sent)
     assert outcomes(counted).keys() == {"equal"}
     assert counted["hidden", "learned: order data"] >= 5
     status = run_rollout(front, "status")
@@ -161,8 +114,7 @@ def test_what_says_nothing_about_fastpay_is_not_compared(
     legacy.answers[path] = answer
     set_all("shadow", shop, server=front)
     assert side_of(shop.get(path, headers=fields)) == "legacy"
-    counted = wait_for(front, lambda counted: outcomes(counted) != {}, path)
-    assert outcomes(counted) == {outcome: 1}
+    assert outcomes(wait_for_outcomes(front, f"GET {path}", 1)) == {outcome: 1}
 
 
 def test_an_object_that_only_the_older_api_has_is_counted_as_absent(
@@ -171,8 +123,7 @@ def test_an_object_that_only_the_older_api_has_is_counted_as_absent(
     legacy.answers["/v1/charges/ch_OldCharge1234"] = answer_of({"id": "ch_OldCharge1234"})
     set_all("shadow", shop, server=front)
     assert shop.get("/v1/charges/ch_OldCharge1234").json() == {"id": "ch_OldCharge1234"}
-    counted = wait_for(front, lambda counted: outcomes(counted) != {}, "/v1/charges/{id}")
-    assert outcomes(counted) == {"absent": 1}
+    assert outcomes(wait_for_outcomes(front, "GET /v1/charges/{id}", 1)) == {"absent": 1}
 
 
 @contextmanager
@@ -202,10 +153,11 @@ def test_a_client_does_not_wait_for_fastpay_and_what_is_too_much_is_dropped(
     path, sent = "/v1/refunds", limits.shadow_requests_max + 3
     legacy.answers[path] = answer_of({"data": []})
     set_all("shadow", shop, server=front)
+    counted: Counted = {}
     with unreadable(front, "refund"):
-        for _ in range(sent):
-            assert shop.get(path).json() == {"data": []}
-        counted = wait_for(front, lambda counted: outcomes(counted).get("dropped", 0) > 0, path)
-    assert outcomes(counted)["dropped"] <= 3
-    counted = wait_for(front, lambda counted: sum(outcomes(counted).values()) == sent, path)
-    assert outcomes(counted).keys() <= {"dropped", "unanswered", "differing"}
+        # At most so many wait for the table at once, each until its deadline.
+        while not outcomes(counted).get("dropped"):
+            for _ in range(sent):
+                assert shop.get(path).json() == {"data": []}
+            counted = wait_for_outcomes(front, f"GET {path}", 1)
+    assert outcomes(counted).keys() <= {"dropped", "unanswered"}

@@ -37,7 +37,7 @@ _TEXTS_OF_CLIENTS = frozenset(("metadata",))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.ASCII)
 # An identifier alone, or in a client secret or an address.
-_IDENTIFIER = re.compile(r"\b([a-z]{2,8})_(?:test_|live_)?[0-9A-Za-z]{8,}", re.ASCII)
+_IDENTIFIER = re.compile(r"\b([a-z]{2,8})_(?:test_|live_)?[0-9A-Za-z]{8,}(?:_secret_[0-9A-Za-z]+)?", re.ASCII)
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.rules import Rules
 from fastpay.engine.rollout.shadow import ShadowTasks
+from fastpay.engine.write.trial import TrialWriter
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.rollout")
@@ -86,5 +87,6 @@ class Front(NamedTuple):
     routes: Routes
     findings: Findings
     shadow: ShadowTasks
+    trial: TrialWriter
     rules: Rules = Rules()
     noise_every: int = 100 // limits.comparison_noise_percent

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fastpay import limits
-from fastpay.engine.rollout.comparison import Difference, Kind
+from fastpay.engine.rollout.comparison import Difference, Kind, is_money
 
 _NEVER_LEARNED: frozenset[Kind] = frozenset(("status", "money", "event", "posting"))
 _ONE_SIDED: frozenset[Kind] = frozenset(("missing", "added"))
@@ -26,8 +26,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
     unordered: tuple[str, ...] = ()
-    # Everywhere: both sides make their own, so those of a write always differ.
-    all_identifiers: bool = False
+    # Both sides make their own identifiers and times in a write, so those always differ.
+    is_write: bool = False
 
 
 class Noise:
@@ -68,12 +68,14 @@ class DeclaredAndLearned:
 
     def identifies(self, path: str) -> str | None:
         """Tell whether identifiers may differ."""
-        if self._rules.all_identifiers:
+        if self._rules.is_write:
             return "identifiers of a write"
         return _named("identifiers", self._rules.identifiers, path)
 
     def times(self, path: str) -> str | None:
         """Tell whether two times may differ."""
+        if self._rules.is_write and not is_money(path):
+            return "times of a write"
         return _named("timestamps", self._rules.times, path)
 
     def reorders(self, path: str) -> str | None:

@@ -77,7 +77,8 @@ HIDDEN = [
     (Rules(ignored=("fee",)), {"fee": 1, "a": {"fee": 3}}, {"fee": 2, "a": {}}),
     (Rules(identifiers=("id",)), {"id": ID}, {"id": OTHER_ID}),
     (Rules(identifiers=("secret",)), {"secret": f"{ID}_secret_a"}, {"secret": f"{OTHER_ID}_secret_a"}),
-    (Rules(all_identifiers=True), {"url": f"/v1/{ID}/refunds"}, {"url": f"/v1/{OTHER_ID}/refunds"}),
+    (Rules(is_write=True), {"url": f"/v1/{ID}/refunds"}, {"url": f"/v1/{OTHER_ID}/refunds"}),
+    (Rules(is_write=True), {"created": 1_767_225_600}, {"created": 1_767_225_601}),
     (Rules(times=("created",)), {"created": 1_767_225_600}, {"created": 1_767_225_601}),
     (Rules(times=("at",)), {"at": "2026-01-01T00:00:00Z"}, {"at": "2026-01-01T00:00:01Z"}),
     (Rules(unordered=("data",)), {"data": [1, 2, 3]}, {"data": [3, 1, 2]}),
@@ -95,6 +96,8 @@ def test_a_declared_rule_hides_what_it_names_and_is_counted(rules: Rules, legacy
 
 
 NOT_HIDDEN = [
+    (Rules(is_write=True), {"amount": 1_999_000_000}, {"amount": 1_999_000_001}, "money amount"),
+    (Rules(is_write=True), {"id": ID}, {"id": "pi_018f0000000070008000000000000001"}, "value id"),
     (Rules(identifiers=("id",)), {"id": ID}, {"id": "pi_018f0000000070008000000000000001"}, "value id"),
     (Rules(identifiers=("id",)), {"paid": ID}, {"paid": OTHER_ID}, "value paid"),
     (Rules(times=("amount",)), {"amount": 199_900}, {"amount": 1999}, "money amount"),
