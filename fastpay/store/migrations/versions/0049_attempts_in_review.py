@@ -2,11 +2,11 @@
 
 from fastpay.store.migrations import run_scripts
 
-revision = "0047"
-down_revision = "0046"
-works_with = "0047"
+revision = "0049"
+down_revision = "0048"
+works_with = "0049"
 
 
 def upgrade() -> None:
-    """Run 0047_attempts_in_review.sql and then its check."""
+    """Run 0049_attempts_in_review.sql and then its check."""
     run_scripts(__file__)
