@@ -22,7 +22,7 @@ from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
-from fastpay.engine.processors.calls import Routed
+from fastpay.engine.processors.calls import FollowUp, Routed
 from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
@@ -104,8 +104,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trace: Trace | None = None
     # Only if the client asked for Server-Timing.
     timing: Timing | None = None
-    # Where a live payment goes that this request makes.
-    routed: Routed | None = None
+    # Where a live payment goes that this request makes, or the terms of what it does to one.
+    routed: Routed | FollowUp | None = None
 
     @property
     def scope(self) -> Scope:

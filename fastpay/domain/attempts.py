@@ -7,6 +7,8 @@ from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.options import AttemptOptions, Authentication, CardOptions, ChargeExtras, PaymentExtras
 
 AVAILABLE = "if_available"
+AUTHORIZATION_VALID_S = 7 * 24 * 3600
+EXTENDED_AUTHORIZATION_VALID_S = 30 * 24 * 3600
 
 # What a charge shows of an authentication on our own page.
 _CHALLENGED = Authentication(
@@ -108,6 +110,28 @@ def charge_extras(intent: PaymentIntent, paid_by: Card, *, was_challenged: bool)
         transfer_amount=kept.transfer_amount,
     )
     return None if extras == _NO_EXTRAS else extras
+
+
+def live_extras(extras: ChargeExtras | None, attempt: str) -> ChargeExtras:
+    """Return what the charge of a live payment shows. No processor is asked for what is stripped off here."""
+    return msgspec.structs.replace(
+        extras or _NO_EXTRAS,
+        attempt=attempt,
+        has_extended_authorization=False,
+        has_incremental_authorization=False,
+        has_multicapture=False,
+        overcapture_max=None,
+    )
+
+
+def authorized_until(extras: ChargeExtras | None, moment_s: int) -> int | None:
+    """Return until when a charge can be captured. Of a live one only its processor knows."""
+    if extras is None:
+        return moment_s + AUTHORIZATION_VALID_S
+    if extras.attempt is not None:
+        return None
+    is_extended = extras.has_extended_authorization
+    return moment_s + (EXTENDED_AUTHORIZATION_VALID_S if is_extended else AUTHORIZATION_VALID_S)
 
 
 def _card_options(intent: PaymentIntent) -> CardOptions:

@@ -1,11 +1,15 @@
-"""Commands on authorized payments: capture, at once or in parts, increment, cancel and expire."""
+"""Commands on authorized payments: capture, at once or in parts, increment, cancel and expire.
+
+A live payment is captured and voided by its processor: a command only begins that (see `processing`), and
+`follow_ups` ends it. Its authorization expires when the processor says so, and by no time of ours.
+"""
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from fastpay import limits
-from fastpay.domain import bank_payments, charging, destinations, disputes, ledger
+from fastpay.domain import bank_payments, charging, destinations, disputes, ledger, processing
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.cards import DISPUTED, overcapture_max
 from fastpay.domain.destinations import AS_AGREED, Split
@@ -13,23 +17,33 @@ from fastpay.domain.objects import Charge, PaymentIntent
 from fastpay.domain.options import ChargeExtras
 from fastpay.domain.payment_intents import OPEN, refuse_state, with_extras
 from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.processor_objects import AttemptTerms, Operation
 from fastpay.errors import InvalidRequest, UnexpectedState
 
 
-class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Capture the authorized amount, or `amount` of it. The rest is released if it `is_final`."""
+class CaptureCommand(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Captures the authorized amount, or `amount` of it, by what the client names.
+
+    `terms` are those of the attempt that captures a live payment.
+    """
 
     id: str
     amount: int | None = None
+    split: Split = AS_AGREED
+    terms: AttemptTerms | None = None
+
+
+class CapturePaymentIntent(CaptureCommand, frozen=True, gc=False, kw_only=True):
+    """Capture a payment. The rest is released if it `is_final`."""
+
     is_final: bool = True
     fields: Mapping[str, object] = {}
     extras: Mapping[str, object] = {}
     metadata: Mapping[str, str] | None = {}
-    split: Split = AS_AGREED
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
+        return with_charge(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""
@@ -41,16 +55,15 @@ class CapturePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
         noted = with_extras(noted, self.extras)
-        charge = _latest_charge(workspace, intent)
+        charge = latest_charge(workspace, intent)
         capture(
             workspace,
             draft,
             noted,
             charge,
-            amount=self.amount,
-            is_final=self.is_final,
+            self,
             param="amount_to_capture",
-            split=self.split,
+            is_final=self.is_final,
         )
         return intent.id
 
@@ -66,7 +79,7 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
+        return with_charge(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Replace the hold by a larger one."""
@@ -74,7 +87,7 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
         if intent.status != "requires_capture":
             refuse_state(draft, intent, "increment the authorization of")
             return intent.id
-        charge = _latest_charge(workspace, intent)
+        charge = latest_charge(workspace, intent)
         extras = _require_incremental(charge)
         _check_valid(draft, charge)
         if self.amount <= intent.amount:
@@ -110,14 +123,15 @@ class IncrementAuthorization(msgspec.Struct, frozen=True, gc=False, kw_only=True
 
 
 class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Cancel a payment and release its hold."""
+    """Cancel a payment and release its hold. `terms` are those of the attempt that voids a live payment."""
 
     id: str
     reason: str | None = None
+    terms: AttemptTerms | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. The cash of a payment that waits goes back to its customer."""
-        needed = _with_charge(workspace, self.id)
+        needed = with_charge(workspace, self.id)
         intent = workspace.find(self.id)
         if isinstance(intent, PaymentIntent) and bank_payments.awaited_by(intent) is not None:
             needed += bank_payments.needs(workspace, intent.customer, intent.currency)
@@ -129,8 +143,20 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if intent.status not in OPEN and intent.status != "requires_capture":
             refuse_state(draft, intent, "cancel")
             return intent.id
-        if intent.status == "requires_capture":
-            _end(workspace, draft, intent, reason=self.reason, event="charge.refunded")
+        if intent.status == "requires_capture" and workspace.scope.livemode:
+            charge = latest_charge(workspace, intent)
+            _ask(
+                workspace,
+                draft,
+                intent,
+                charge,
+                terms=self.terms,
+                operation="void",
+                amount=intent.amount_capturable,
+                reason=self.reason,
+            )
+        elif intent.status == "requires_capture":
+            end_authorization(workspace, draft, intent, reason=self.reason, event="charge.refunded")
         else:
             if bank_payments.awaited_by(intent) is not None:
                 intent = bank_payments.give_back(workspace, draft, intent)
@@ -145,15 +171,15 @@ class ExpirePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _with_charge(workspace, self.id)
+        return with_charge(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Void the hold. Do nothing if it was captured or released, or is not due."""
         intent = workspace.require(PaymentIntent, self.id)
         if intent.status == "requires_capture":
-            charge = _latest_charge(workspace, intent)
+            charge = latest_charge(workspace, intent)
             if charge.capture_before is not None and draft.moment_s > charge.capture_before:
-                _end(workspace, draft, intent, reason="automatic", event="charge.expired")
+                end_authorization(workspace, draft, intent, reason="automatic", event="charge.expired")
         return intent.id
 
 
@@ -162,20 +188,19 @@ def capture(
     draft: Draft,
     intent: PaymentIntent,
     charge: Charge,
+    asked: CaptureCommand,
     *,
-    amount: int | None,
     param: str,
     is_final: bool = True,
-    split: Split = AS_AGREED,
 ) -> None:
-    """Post the hold of an authorized payment, or `amount` of it, and write intent and charge.
+    """Post the hold of an authorized payment, or a part of it, and write intent and charge.
 
     An amount of 0 ends a payment that was captured in part. A capture that is not final leaves the rest
     authorized. The only capture of a payment may take more than is held, if it was authorized for that.
     Raises: InvalidRequest about `param` above this amount, or for a part below the currency's minimum;
     UnexpectedState if the authorization has expired.
     """
-    amount = intent.amount_capturable if amount is None else amount
+    amount = intent.amount_capturable if asked.amount is None else asked.amount
     if amount == 0:
         _finish(draft, intent, charge)
         return
@@ -193,13 +218,29 @@ def capture(
     if not is_final:
         _require_multicapture(charge)
     is_final = is_final or amount == intent.amount_capturable
+    if asked.split != AS_AGREED:
+        intent = destinations.split(intent, charge, asked.split)
+        charge = destinations.noted(charge, intent)
+    if workspace.scope.livemode:
+        _ask(workspace, draft, intent, charge, terms=asked.terms, operation="capture", amount=amount)
+        return
     if amount > intent.amount_capturable:
         # No hold is posted by more than it holds.
         charging.void(draft, charge)
         charge = msgspec.structs.replace(charge, hold=None)
-    if split != AS_AGREED:
-        intent = destinations.split(intent, charge, split)
-        charge = destinations.noted(charge, intent)
+    post(workspace, draft, intent, charge, amount=amount, is_final=is_final)
+
+
+def post(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    charge: Charge,
+    *,
+    amount: int,
+    is_final: bool = True,
+) -> None:
+    """Write that `amount` of an authorized payment was captured."""
     captured = charging.capture(workspace, draft, charge, amount=amount, is_final=is_final)
     draft.put(captured, "charge.captured")
     if captured.card.behaviour in DISPUTED and not charge.captured:
@@ -214,21 +255,48 @@ def capture(
     draft.put(partly, "payment_intent.amount_capturable_updated")
 
 
-def _most_capturable(intent: PaymentIntent, charge: Charge, *, is_final: bool) -> int:
-    most = None if charge.extras is None else charge.extras.overcapture_max
-    return intent.amount_capturable if most is None or charge.captured or not is_final else most
-
-
-def _end(
+def end_authorization(
     workspace: Workspace, draft: Draft, intent: PaymentIntent, *, reason: str | None, event: str
 ) -> None:
     """Release the hold. A payment that was captured in part has succeeded with what it received."""
-    charge = _latest_charge(workspace, intent)
+    charge = latest_charge(workspace, intent)
     if charge.captured:
         _finish(draft, intent, charge)
         return
     draft.put(charging.release(draft, charge), event)
     draft.put(_canceled(intent, draft, reason), "payment_intent.canceled")
+
+
+def _ask(
+    workspace: Workspace,
+    draft: Draft,
+    intent: PaymentIntent,
+    charge: Charge,
+    *,
+    terms: AttemptTerms | None,
+    operation: Operation,
+    amount: int,
+    reason: str | None = None,
+) -> None:
+    """Leave it to the processor. The payment is processing until that has said what became of it."""
+    processing.follow_up(
+        workspace,
+        draft,
+        charge,
+        terms,
+        operation=operation,
+        amount=amount,
+        cancellation_reason=reason,
+    )
+    asked = msgspec.structs.replace(intent, status="processing", amount_capturable=0)
+    if charge != latest_charge(workspace, intent):
+        draft.put(charge, "charge.updated")
+    draft.put(asked, "payment_intent.processing")
+
+
+def _most_capturable(intent: PaymentIntent, charge: Charge, *, is_final: bool) -> int:
+    most = None if charge.extras is None else charge.extras.overcapture_max
+    return intent.amount_capturable if most is None or charge.captured or not is_final else most
 
 
 def _finish(draft: Draft, intent: PaymentIntent, charge: Charge) -> None:
@@ -305,7 +373,8 @@ def _canceled(intent: PaymentIntent, draft: Draft, reason: str | None) -> Paymen
     )
 
 
-def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
+def with_charge(workspace: Workspace, identifier: str) -> list[str]:
+    """Return what a command on an authorized payment needs, as far as it is known."""
     needed = [identifier]
     intent = workspace.find(identifier)
     if isinstance(intent, PaymentIntent):
@@ -316,10 +385,12 @@ def _with_charge(workspace: Workspace, identifier: str) -> list[str]:
             charge = workspace.find(intent.latest_charge)
             if isinstance(charge, Charge):
                 needed.extend(disputes.account_needs(workspace, charge.card.behaviour, intent.currency))
+                needed.extend(processing.follow_up_needs(workspace, charge))
     return needed
 
 
-def _latest_charge(workspace: Workspace, intent: PaymentIntent) -> Charge:
+def latest_charge(workspace: Workspace, intent: PaymentIntent) -> Charge:
+    """Return the charge of an authorized payment."""
     charge = workspace.find(intent.latest_charge) if intent.latest_charge is not None else None
     assert isinstance(charge, Charge)
     return charge

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import captures, destinations, disputes, ledger
+from fastpay.domain import captures, destinations, disputes, ledger, processing
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.destinations import AS_AGREED, Split
+from fastpay.domain.captures import CaptureCommand
 from fastpay.domain.objects import Charge, PaymentIntent
+from fastpay.domain.payment_intents import refuse_state
 from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.errors import InvalidRequest
 
@@ -30,13 +31,10 @@ class UpdateCharge(OnObject, frozen=True, gc=False, kw_only=True):
         return charge.id
 
 
-class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Capture an authorized charge, or `amount` of it. The payment intent succeeds with it."""
+class CaptureCharge(CaptureCommand, frozen=True, gc=False, kw_only=True):
+    """Capture an authorized charge. The payment intent succeeds with it."""
 
-    id: str
-    amount: int | None = None
     fields: Mapping[str, object] = {}
-    split: Split = AS_AGREED
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A loaded charge names the payment intent and the accounts."""
@@ -46,7 +44,8 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         accounts = ledger.account_ids(workspace.scope, charge.currency)
         disputed = disputes.account_needs(workspace, charge.card.behaviour, charge.currency)
         passed_on = destinations.needs(workspace, charge.extras, charge.currency)
-        return (self.id, charge.payment_intent, *accounts, *disputed, *passed_on)
+        followed = processing.follow_up_needs(workspace, charge)
+        return (self.id, charge.payment_intent, *accounts, *disputed, *passed_on, *followed)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Post the hold."""
@@ -54,10 +53,12 @@ class CaptureCharge(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         _check_capturable(charge)
         intent = workspace.find(charge.payment_intent)
         assert isinstance(intent, PaymentIntent)
+        if intent.status != "requires_capture":
+            # What its processor was asked to do is not known yet.
+            refuse_state(draft, intent, "capture")
+            return charge.id
         noted = msgspec.structs.replace(charge, **self.fields)
-        captures.capture(
-            workspace, draft, intent, noted, amount=self.amount, param="amount", split=self.split
-        )
+        captures.capture(workspace, draft, intent, noted, self, param="amount")
         return charge.id
 
 

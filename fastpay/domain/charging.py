@@ -28,9 +28,6 @@ from fastpay.domain.processor_objects import Route
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import CardDeclined, InvalidRequest
 
-AUTHORIZATION_VALID_S = 7 * 24 * 3600
-EXTENDED_AUTHORIZATION_VALID_S = 30 * 24 * 3600
-
 _AUTHENTICATION_REQUIRED = "Your card was declined. This transaction requires authentication."
 _ACTION_REQUIRED = (
     "This payment required an authentication action to complete, but `error_on_requires_action` was set."
@@ -379,12 +376,10 @@ def succeed(
     """Write a charge that is captured, or held if the payment is captured by hand."""
     charge = new_charge(draft, intent, method, behaviour, extras)
     if intent.capture_method == "manual" or (intent.extras is not None and attempts.is_manual(intent)):
-        is_extended = extras is not None and extras.has_extended_authorization
-        valid_s = EXTENDED_AUTHORIZATION_VALID_S if is_extended else AUTHORIZATION_VALID_S
         held = msgspec.structs.replace(
             charge,
             hold=hold(draft, charge, amount=intent.amount),
-            capture_before=draft.moment_s + valid_s,
+            capture_before=attempts.authorized_until(extras, draft.moment_s),
         )
         authorized = msgspec.structs.replace(
             intent, status="requires_capture", amount_capturable=intent.amount, latest_charge=charge.id

@@ -139,7 +139,8 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     `overcapture_max` is how much can be captured, None if no more than was authorized.
 
     `method` is the type of the payment method. `transfer` and `application_fee` are the latest ones.
-    `network_transaction_id` is the one of the earlier transaction that the merchant gave.
+    `network_transaction_id` is the one of the earlier transaction that the merchant gave. `attempt` is the
+    authorization of a live payment: captures, voids and refunds go where that went.
     """
 
     authentication: Authentication | None = None
@@ -164,6 +165,7 @@ class ChargeExtras(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_on
     transfer: str | None = None
     transfer_amount: int | None = None
     overcapture_max: int | None = None
+    attempt: str | None = None
 
     @property
     def passed_on(self) -> Sequence[tuple[str, str | None]]:

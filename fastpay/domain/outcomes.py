@@ -4,23 +4,25 @@
          -> declined, refused, not_sent, not_found  nothing moved: the payment failed, or tries the next route
          -> review                                  what was said is not what was ordered: a person decides
 
+What a capture, a void or a refund has come to is in `follow_ups`.
+
 The hold of an attempt in review stays, and it may still end as an open one does. An attempt that has ended
 never does so again: what contradicts it is noted, as a review without a hold. `reviews.py` has what a person
 decides then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
 
-from fastpay.domain import attempts, charging, destinations, ledger, processing
+from fastpay.domain import attempts, captures, charging, destinations, follow_ups, ledger, processing
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.charging import Terms
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.objects import PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, OnObject, Workspace
-from fastpay.domain.processor_objects import Attempt, Result, Review, Route
+from fastpay.domain.processor_objects import Attempt, Operation, Result, Review, Route
 from fastpay.errors import UnexpectedState
 
 # After these the processor has done nothing, and another one may be asked.
@@ -36,36 +38,76 @@ _DECLINED = "Your card was declined."
 class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
     """Write what a processor says of an attempt, once.
 
-    `next_route` is where the payment goes if the processor has done nothing.
+    `next_route` is where the payment goes if the processor has done nothing. `follow_ups` are what a webhook
+    about an authorization says of a capture or a void of it. `shown` is the object to answer with, the
+    payment if there is none.
     """
 
     result: Result
     next_route: Route | None = None
+    follow_ups: Mapping[Operation, Result] = {}
+    shown: str | None = None
     links: ErrorLinks = NO_LINKS
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the payment refers to."""
-        return needed(workspace, self.id)
+        identifiers = needed(workspace, self.id)
+        attempt = workspace.find(self.id)
+        if self.follow_ups and isinstance(attempt, Attempt):
+            identifiers += follow_ups.needs(workspace, attempt)
+        return identifiers
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """End the attempt, and the payment with it. Raises: UnexpectedState if it has ended that way."""
         attempt = workspace.require(Attempt, self.id)
-        result = self.result
+        charge = follow_ups.authorized_charge(workspace, attempt) if self.follow_ups else None
+        if charge is None:
+            self._record(workspace, draft, attempt, self.result)
+        else:
+            self._record_follow_up(workspace, draft, attempt)
+        return self.shown or attempt.payment_intent
+
+    def _record(self, workspace: Workspace, draft: Draft, attempt: Attempt, result: Result) -> None:
+        """End an attempt. Raises: UnexpectedState if it has ended that way."""
         if attempt.hold is None:
-            _contradict(workspace, draft, attempt, result)
-            return attempt.payment_intent
-        fault = _fault(attempt, result)
-        if fault is not None:
-            _review(draft, attempt, Review(reason=fault), processor_id=result.processor_id)
-            return attempt.payment_intent
-        draft.put(ended(draft, attempt, result), "attempt.updated")
+            if not follow_ups.may_fail_late(attempt, result):
+                _contradict(workspace, draft, attempt, result)
+                return
+            failed = msgspec.structs.replace(attempt, status=result.status, reason=result.reason)
+            draft.put(failed, "attempt.updated")
+        else:
+            fault = _fault(attempt, result)
+            if fault is not None:
+                _review(draft, attempt, Review(reason=fault), processor_id=result.processor_id)
+                return
+            draft.put(ended(draft, attempt, result), "attempt.updated")
         intent = workspace.require(PaymentIntent, attempt.payment_intent)
-        assert intent.status == "processing"
+        assert attempt.refund is not None or intent.status == "processing"
         if self.next_route is not None and result.status in NOTHING_DONE:
             processing.open_attempt(draft, intent, self.next_route)
-            return intent.id
+            return
         conclude(workspace, draft, intent, attempt, result, self.links)
-        return intent.id
+
+    def _record_follow_up(self, workspace: Workspace, draft: Draft, authorization: Attempt) -> None:
+        """Write what a webhook about an authorization says of its follow-up. Raises: UnexpectedState."""
+        intent = workspace.require(PaymentIntent, authorization.payment_intent)
+        said = {operation for operation, result in self.follow_ups.items() if result.status == "approved"}
+        latest = authorization.follow_up
+        if intent.status == "canceled" and "void" in said:
+            raise UnexpectedState("It is canceled already.")
+        if intent.status == "requires_capture" and "void" in said:
+            # It has expired there, or was canceled by somebody else.
+            captures.end_authorization(workspace, draft, intent, reason="automatic", event="charge.expired")
+        elif intent.status == "requires_capture" and "capture" in said:
+            reason = "the processor has captured it, and nobody here asked for that"
+            _review(draft, authorization, Review(reason=reason, ended_as="approved"))
+        elif latest is not None:
+            follow_up = workspace.require(Attempt, latest)
+            if follow_up.operation not in self.follow_ups:
+                raise UnexpectedState(f"This says nothing of a {follow_up.operation}.")
+            self._record(workspace, draft, follow_up, self.follow_ups[follow_up.operation])
+        else:
+            _contradict(workspace, draft, authorization, self.result)
 
 
 class ClaimAttempt(OnObject, frozen=True, gc=False, kw_only=True):
@@ -113,6 +155,10 @@ def needed(workspace: Workspace, identifier: str) -> list[str]:
         intent = workspace.find(attempt.payment_intent)
         if isinstance(intent, PaymentIntent):
             identifiers += destinations.needs(workspace, intent.extras, intent.currency)
+        if attempt.operation != "authorize":
+            identifiers += follow_ups.needs(workspace, attempt)
+        if attempt.follow_up is not None:
+            identifiers.append(attempt.follow_up)
     return identifiers
 
 
@@ -141,12 +187,16 @@ def conclude(
     links: ErrorLinks,
 ) -> None:
     """Write what becomes of the payment: what a test card would do that had this outcome."""
+    if attempt.operation != "authorize":
+        follow_ups.end(workspace, draft, attempt, result)
+        return
     behaviour = _behaviour(result)
     method = workspace.require(PaymentMethod, attempt.payment_method)
     extras = None
     if intent.extras is not None:
         extras = attempts.charge_extras(intent, method.card, was_challenged=False)
         intent = destinations.grouped(attempts.without_options(intent))
+    extras = attempts.live_extras(extras, attempt.id)
     if behaviour.code is not None:
         charging.decline(draft, intent, method, behaviour, extras, Terms(links=links))
         return
@@ -155,7 +205,15 @@ def conclude(
 
 
 def may_accept(intent: PaymentIntent, attempt: Attempt) -> bool:
-    """Tell whether a payment that has failed may still succeed by the late approval of an attempt."""
+    """Tell whether a payment that has failed may still succeed by the late approval of an attempt.
+
+    A capture or a void may, while the payment is authorized. A refund may not: its money is back.
+    """
+    match attempt.operation:
+        case "refund":
+            return False
+        case "capture" | "void":
+            return intent.status == "requires_capture" and attempt.amount <= intent.amount_capturable
     return intent.status == "requires_payment_method" and (intent.amount, intent.currency) == (
         attempt.amount,
         attempt.currency,
@@ -166,11 +224,14 @@ def _fault(attempt: Attempt, result: Result) -> str | None:
     """Return what is wrong with an approval, None for one of what was ordered."""
     if result.status != "approved":
         return None
+    if attempt.operation == "void":
+        # It moves nothing, and most processors name no amount.
+        return None
     if result.amount != attempt.amount:
         return f"the processor says {result.amount} instead of {attempt.amount}"
     if result.currency != attempt.currency:
         return f"the processor says {result.currency} instead of {attempt.currency}"
-    if result.is_captured != attempt.captures:
+    if attempt.operation == "authorize" and result.is_captured != attempt.captures:
         return "the processor captured it" if result.is_captured else "the processor did not capture it"
     return None
 

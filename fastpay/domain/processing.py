@@ -1,17 +1,22 @@
 """Payments that a processor carries out: what is written before it is asked.
 
     requires_confirmation -> processing, with an open attempt -> (see outcomes.py)
+    requires_capture      -> processing, with an open capture or void
+    succeeded             -> succeeded, with a pending refund and an open attempt for it
 
 The attempt and a hold of its amount are committed before the call. The hold debits `processor` and credits
-`in_doubt`: its balance is the money of which nobody here knows whether it has moved.
+`in_doubt`: its balance is the money of which nobody here knows whether it has moved. For a void that is what
+may still be reserved. While a capture or a void is open the payment is processing, so that nobody begins
+another one.
 """
 
 import msgspec
 
+from fastpay.domain import ledger
 from fastpay.domain.attempts import is_manual
-from fastpay.domain.objects import PaymentIntent, PaymentMethod
+from fastpay.domain.objects import Charge, PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.domain.processor_objects import Attempt, Route
+from fastpay.domain.processor_objects import Attempt, AttemptTerms, Operation, Route
 from fastpay.errors import InvalidRequest
 
 IN_DOUBT = "in_doubt"
@@ -40,13 +45,7 @@ def refuse_in_live_mode(workspace: Workspace, what: str) -> None:
 def begin(
     draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: bool, route: Route
 ) -> PaymentIntent:
-    """Write an open attempt, its hold, and a payment that is processing.
-
-    Raises: InvalidRequest for a payment that is to be captured later.
-    """
-    if is_manual(intent):
-        # Captures, cancellations and expiry of what is held would have to reach the processor too.
-        raise _unsupported("To authorize first and capture later")
+    """Write an open attempt, its hold, and a payment that is processing."""
     if is_new:
         # It is saved to the customer only if it pays.
         draft.put(method, None)
@@ -55,6 +54,56 @@ def begin(
     open_attempt(draft, processing, route)
     draft.provisional_until_ms = draft.moment_ms + route.wait_ms
     return processing
+
+
+def follow_up_needs(workspace: Workspace, charge: Charge) -> list[str]:
+    """Return what is needed to follow up a live payment: its authorization, and the accounts of a hold."""
+    if charge.extras is None or charge.extras.attempt is None:
+        return []
+    accounts = ledger.ids_of(workspace.scope, charge.currency, "processor", IN_DOUBT)
+    return [charge.extras.attempt, *accounts]
+
+
+def follow_up(
+    workspace: Workspace,
+    draft: Draft,
+    charge: Charge,
+    terms: AttemptTerms | None,
+    *,
+    operation: Operation,
+    amount: int,
+    refund: str | None = None,
+    cancellation_reason: str | None = None,
+) -> None:
+    """Write an open attempt of what is done to a live payment, with its hold.
+
+    It goes to the processor that has authorized the payment. Raises: InvalidRequest if that is not known.
+    """
+    authorized_by = None if charge.extras is None else charge.extras.attempt
+    if terms is None or authorized_by is None:
+        raise _unsupported(f"This {operation}")
+    authorization = workspace.require(Attempt, authorized_by)
+    opened = Attempt(
+        id=terms.reference,
+        created=draft.moment_s,
+        operation=operation,
+        payment_intent=charge.payment_intent,
+        payment_method=charge.payment_method,
+        amount=amount,
+        currency=charge.currency,
+        processor=authorization.processor,
+        hold=hold(draft, terms.reference, amount, charge.currency),
+        held=amount,
+        due_at=draft.moment_s + terms.inquiry_s,
+        authorization=authorization.id,
+        authorization_id=authorization.processor_id,
+        refund=refund,
+        cancellation_reason=cancellation_reason,
+    )
+    draft.put(opened, "attempt.created")
+    if refund is None:
+        draft.put(msgspec.structs.replace(authorization, follow_up=opened.id), "attempt.updated")
+    draft.provisional_until_ms = draft.moment_ms + terms.wait_ms
 
 
 def open_attempt(draft: Draft, intent: PaymentIntent, route: Route) -> Attempt:

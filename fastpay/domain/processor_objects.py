@@ -18,19 +18,26 @@ AttemptStatus = Literal[
 
 # What a person says became of an attempt: it took the money, it did not, or it did and that was given back.
 Resolution = Literal["approved", "declined", "not_found", "compensated"]
+# What a processor is asked to do. All but the first follow an authorization.
+Operation = Literal["authorize", "capture", "void", "refund"]
 
 
-class Route(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Where the payment of a request goes: to a processor, by an attempt whose identifier is the reference.
+class AttemptTerms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """How an attempt of a request begins. `reference` is its identifier.
 
     The first answer to the request's idempotency key may change for `wait_ms`, and is final after that. If
     the outcome is not known by then, it is first inquired for `inquiry_s` after the attempt has begun.
     """
 
-    processor: str
     reference: str
     wait_ms: int
     inquiry_s: int
+
+
+class Route(AttemptTerms, frozen=True, gc=False, kw_only=True):
+    """Where the payment of a request goes: to a processor, by an attempt."""
+
+    processor: str
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -69,12 +76,16 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
 
     While the outcome is unknown, `held` is in doubt: `hold` reserves it in the account `in_doubt`. An open
     attempt is looked at again at `due_at`; `inquiries` have been made so far. `reason` is for operators.
+
+    A capture, a void or a refund follows an authorization: `authorization` is the reference of that one, and
+    `authorization_id` what the processor calls the payment. `follow_up` of an authorization is its latest
+    capture or void, of which at most one is open.
     """
 
     prefix: ClassVar[str] = "att"
     noun: ClassVar[str] = "attempt"
 
-    operation: str
+    operation: Operation
     payment_intent: str
     payment_method: str
     amount: int
@@ -91,3 +102,8 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     decline_code: str | None = None
     reason: str = ""
     review: Review | None = None
+    authorization: str | None = None
+    authorization_id: str | None = None
+    follow_up: str | None = None
+    refund: str | None = None
+    cancellation_reason: str | None = None

@@ -4,7 +4,8 @@
     pending, requires_action -> succeeded, failed, canceled
 
 The money leaves the balance with the refund, and comes back if the refund fails or is canceled. Refunds
-without a charge are made in `cash_returns.py`, and follow the same life cycle.
+without a charge are made in `cash_returns.py`, and follow the same life cycle. One of a live payment is
+pending while its processor has not said what became of it (see `processing` and `follow_ups`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ from fastpay.domain.destinations import Undone
 from fastpay.domain.dispute_objects import CHARGED_BACK
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
 from fastpay.domain.plan import Draft, OnObject, Workspace
+from fastpay.domain.processor_objects import AttemptTerms
 from fastpay.errors import InsufficientFunds, InvalidRequest, UnexpectedState
 
 _STATUSES: Mapping[RefundOutcome, str] = {
@@ -48,6 +50,8 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
     # Whether the connected account gives its share back, and gets its share of the application fee.
     reverse_transfer: bool = False
     refund_application_fee: bool = False
+    # Those of the attempt that refunds a live payment.
+    terms: AttemptTerms | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load. A payment intent that is loaded names the charge."""
@@ -69,17 +73,18 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
             charge = workspace.find(charge_id)
             if isinstance(charge, Charge):
                 needed.extend(bank_payments.refund_needs(workspace, charge))
+                needed.extend(processing.follow_up_needs(workspace, charge))
         return needed
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Transfer the money back and write the refund."""
         charge = self._charge(workspace)
-        processing.refuse_in_live_mode(workspace, "A refund")
         if _is_charged_back(workspace, charge):
             raise InvalidRequest(
                 f"Charge {charge.id} has been charged back; cannot issue a refund.", code="charge_disputed"
             )
         amount = refundable(charge, self.amount)
+        is_live = workspace.scope.livemode
         outcome = BEHAVIOURS[charge.card.behaviour].refunds
         source = funds.account_of(workspace, charge)
         refund_id = draft.new_id(Refund.prefix)
@@ -103,7 +108,7 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
                 currency=charge.currency,
                 charge=charge.id,
                 payment_intent=charge.payment_intent,
-                status=_STATUSES[outcome],
+                status="pending" if is_live else _STATUSES[outcome],
                 balance_transaction=transaction,
                 changes_at=draft.moment_s + self.delay_s if outcome in _CHANGING else None,
                 expires_at=draft.moment_s + cash_returns.ACTION_VALID_S
@@ -124,6 +129,10 @@ class CreateRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_def
         disputes.note_refunds(workspace, draft, refunded)
         if is_cash:
             bank_payments.refund(workspace, draft, charge, amount, refund_id)
+        if is_live:
+            processing.follow_up(
+                workspace, draft, charge, self.terms, operation="refund", amount=amount, refund=refund_id
+            )
         return refund_id
 
     def _charge(self, workspace: Workspace) -> Charge:
@@ -164,7 +173,7 @@ class CancelRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _refund_needs(workspace, self.id)
+        return needs(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
@@ -181,12 +190,12 @@ class ExpireRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _refund_needs(workspace, self.id)
+        return needs(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Take the money back. Raises: InvalidRequest."""
         refund = _require_action(workspace, self.id, "expire")
-        _fail(workspace, draft, refund, "unknown")
+        fail(workspace, draft, refund, "unknown")
         return refund.id
 
 
@@ -197,7 +206,7 @@ class SettleRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        return _refund_needs(workspace, self.id)
+        return needs(workspace, self.id)
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Write the refund. Do nothing if it was settled before, or is not due."""
@@ -205,12 +214,17 @@ class SettleRefund(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if refund.changes_at is None or draft.moment_s < refund.changes_at:
             return refund.id
         if refund.status == "succeeded":
-            _fail(workspace, draft, refund, "expired_or_canceled_card")
+            fail(workspace, draft, refund, "expired_or_canceled_card")
         elif refund.charge is not None and _is_charged_back(workspace, _charge_of(workspace, refund)):
-            _fail(workspace, draft, refund, "charge_for_pending_refund_disputed")
+            fail(workspace, draft, refund, "charge_for_pending_refund_disputed")
         else:
-            _put_updated(draft, msgspec.structs.replace(refund, status="succeeded", changes_at=None))
+            succeed(draft, refund)
         return refund.id
+
+
+def succeed(draft: Draft, refund: Refund) -> None:
+    """Write that a refund has arrived."""
+    _put_updated(draft, msgspec.structs.replace(refund, status="succeeded", changes_at=None))
 
 
 def refundable(charge: Charge, amount: int | None) -> int:
@@ -237,7 +251,8 @@ def refundable(charge: Charge, amount: int | None) -> int:
     )
 
 
-def _refund_needs(workspace: Workspace, identifier: str) -> Iterable[str]:
+def needs(workspace: Workspace, identifier: str) -> Iterable[str]:
+    """Return what is needed to change a refund, as far as it is known."""
     refund = workspace.find(identifier)
     if not isinstance(refund, Refund):
         return (identifier,)
@@ -267,7 +282,7 @@ def _is_charged_back(workspace: Workspace, charge: Charge) -> bool:
     return any(dispute.status in CHARGED_BACK for dispute in disputes.of_charge(workspace, charge))
 
 
-def _fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> None:
+def fail(workspace: Workspace, draft: Draft, refund: Refund, reason: str) -> None:
     """Write that a refund failed, and take its money back."""
     transaction = _take_back(workspace, draft, refund)
     _put_updated(

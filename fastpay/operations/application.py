@@ -104,11 +104,10 @@ async def open_application(
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
         live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, outages=outages)
-        keep(*(opened := live(settings, pool, writer, counters)).parts)
-        keep(*_create_timed(settings, store, writer, (machine_clock, clock), identifiers, is_away=is_away))
+        opened, times = live(settings, pool, writer, reader), (machine_clock, clock)
+        keep(*opened.parts, *_create_timed(settings, store, writer, times, identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
-        counters.add(card_texts := CardTexts(refuses=settings.card_numbers_in_text == "refuse"), feeds, own)
         services = context.Services(
             writer=writer,
             reader=reader,
@@ -129,10 +128,11 @@ async def open_application(
             front=await _keep_front(stack, settings, database, (outages, counters), deadline, pool, clock),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
-            card_texts=card_texts,
+            card_texts=CardTexts(refuses=settings.card_numbers_in_text == "refuse"),
             shares=shares,
             background=background,
         )
+        counters.add(services.card_texts, feeds, own, *opened.counting)
         relay = open_relay(settings, services, pool, reads, vault=vault, stopping=stopping)
         keep(_tell_relay(relay, counters, observers, hearers))
         yield create_app(services)

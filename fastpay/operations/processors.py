@@ -15,8 +15,8 @@ from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.notices import ProcessorNotices
+from fastpay.engine.read.reader import Reader
 from fastpay.observability import telemetry
-from fastpay.observability.counters import Counters
 from fastpay.operations.outages import Outages
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
@@ -32,6 +32,7 @@ class OpenLivePayments(NamedTuple):
     """What carries out live payments in a server. `parts` are in the order in which they are started."""
 
     parts: tuple[Registry, PeriodicWork, ProcessorCalls, AttemptJanitor]
+    counting: tuple[ProcessorCalls, AttemptJanitor, ProcessorNotices]
     payments: LivePayments
 
 
@@ -47,7 +48,7 @@ def open_live_payments(
     settings: Settings,
     pool: ReaderPool,
     writer: Writer,
-    counters: Counters,
+    reader: Reader,
     *,
     vault: Vault | None,
     clock: Clock,
@@ -64,6 +65,7 @@ def open_live_payments(
     calls = ProcessorCalls(
         registry,
         writer,
+        reader,
         clock=clock,
         identifiers=identifiers,
         timeout_ms=settings.processor_timeout_ms,
@@ -81,5 +83,5 @@ def open_live_payments(
         is_away=is_away,
     )
     notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
-    counters.add(calls, janitor, notices)
-    return OpenLivePayments((registry, probing, calls, janitor), LivePayments(calls, notices))
+    parts = (registry, probing, calls, janitor)
+    return OpenLivePayments(parts, (calls, janitor, notices), LivePayments(calls, notices))

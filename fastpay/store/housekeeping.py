@@ -1,6 +1,6 @@
 """Housekeeping in the database: small statements on the shared pool."""
 
-from fastpay.domain.charging import AUTHORIZATION_VALID_S
+from fastpay.domain.attempts import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.funds_ports import DueFunds, Unreleased
 from fastpay.engine.ports import Purged

@@ -31,15 +31,16 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-after-an-unknown-outcome",
         CALLS,
-        "                result = result_of(outcome)\n",
-        "                result = result_of(outcome) or result_of(await self._call(chosen, order))\n",
+        "result_of(await self._call(chosen, _order(route, intent, routed.card)))",
+        "result_of(await self._call(chosen, _order(route, intent, routed.card)))"
+        " or result_of(await self._call(chosen, _order(route, intent, routed.card)))",
         (LOST,),
     ),
     Mutant(
         "ask-the-next-processor-after-an-unknown-outcome",
         CALLS,
-        "                if result is None:\n                    break\n",
-        "                if result is None:\n                    continue\n",
+        "            if result is None:\n                break\n",
+        "            if result is None:\n                continue\n",
         (NOBODY_ELSE,),
     ),
     Mutant(

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from fastpay.clock import SystemClock
+from fastpay.domain.processor_objects import Operation
 from fastpay.engine.processors.configuration_ports import Secrets
-from fastpay.engine.processors.ports import Operation, Order, Outcome
+from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor

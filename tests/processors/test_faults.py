@@ -6,7 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from fastpay.engine.processors.ports import Operation, Order, Outcome
+from fastpay.domain.processor_objects import Operation
+from fastpay.engine.processors.ports import Order, Outcome
 from tests.processors.conftest import TIMEOUT_MS, Upstream, authorization, follow_up
 from tests.support.http_faults import ACTED, FAULTS, Fault, faulty_proxy
 

@@ -152,6 +152,7 @@ CASES: dict[str, list[Row]] = {
     "webhook_exception_attempts_not_negative": [{"attempts": -1}],
     "attempt_payment_intent_fkey": [{"payment_intent_id": name(999)}, STRANGER],
     "attempt_status_known": [{"status": "done", "held": 0, "due_at": None}],
+    "attempt_operation_known": [{"operation": "guess"}],
     "attempt_currency_form": [{"currency": "USD"}],
     "attempt_amount_positive": [{"amount": 0, "held": 0}],
     "attempt_held_while_open": [

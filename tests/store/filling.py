@@ -189,7 +189,7 @@ _TENTH = [
     "null, null",
     f"attempt select {_OWN}, {_ID['attempt']}, 1, {_early(repr('open'), repr('approved'))}, "
     f"{_early('5', '0')}, {_early('number', 'null')}, 5, 'usd', "
-    f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}",
+    f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}, 'refund'",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",

@@ -109,6 +109,7 @@ GOOD: dict[str, Row] = {
         "amount": 100,
         "currency": "usd",
         "payment_intent_id": name(104),
+        "operation": "authorize",
     },
     "webhook_replay": {"webhook_replay_id": name(18), "version": 1, "webhook_endpoint_id": name(117)},
     "account_transfer": {

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from fastpay.clock import SystemClock
+from fastpay.domain.attempts import AUTHORIZATION_VALID_S
 from fastpay.domain.captures import CapturePaymentIntent
-from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_transfers import (

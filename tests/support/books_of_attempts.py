@@ -30,8 +30,8 @@ def holds(moves: Iterable[Move]) -> Iterator[str]:
 def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
     """Each attempt holds all of its amount or nothing, and nothing else is in doubt.
 
-    Of all attempts of a payment one at most was approved and one at most is in doubt, and then the payment is
-    processing.
+    Of all authorizations of a payment one at most was approved, and one at most of its captures and voids.
+    One at most of these is in doubt, and then the payment is processing. Refunds never exceed a capture.
     """
     held: Counter[tuple[Any, ...]] = Counter()
     owners: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -47,7 +47,8 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
                 held[move.scope, move.source] -= move.amount
     doubtful: Counter[tuple[Any, ...]] = Counter()
     open_: Counter[tuple[Any, ...]] = Counter()
-    approved: Counter[tuple[Any, ...]] = Counter()
+    done: Counter[tuple[Any, ...]] = Counter()
+    refunds: Counter[tuple[Any, ...]] = Counter()
     for row in tables["attempt"]:
         key = scope_of(row), row["attempt_id"]
         if held.pop(key, 0) != row["held"] or row["held"] not in {0, row["amount"]}:
@@ -63,8 +64,12 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
             yield f"attempt: {key[1]} ({row['status']}) is in doubt, or should be"
         payment = key[0], row["payment_intent_id"]
         doubtful[key[0], row["currency"]] += row["held"]
+        if row["operation"] == "refund":
+            refunds[payment] += row["amount"] if row["held"] or row["status"] == "approved" else 0
+            continue
         open_[payment] += row["held"] > 0
-        approved[payment] += row["status"] == "approved"
+        stage = "authorized" if row["operation"] == "authorize" else "ended"
+        done[payment, stage] += row["held"] > 0 or row["status"] == "approved"
     for scope, source in (key for key, amount in held.items() if amount):
         yield f"attempt: something is held for {source} of {scope}, which is no attempt"
     for row in tables["account"]:
@@ -78,7 +83,9 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
             yield f"attempt: {key} has no account in_doubt"
     for row in tables["payment_intent"]:
         payment = scope_of(row), row["payment_intent_id"]
-        if open_[payment] > 1 or approved[payment] > 1 or approved[payment] + open_[payment] > 1:
+        if open_[payment] > 1 or max(done[payment, "authorized"], done[payment, "ended"]) > 1:
             yield f"attempt: {payment[1]} may be charged more than once"
+        if refunds[payment] > row["amount_received"]:
+            yield f"attempt: {payment[1]} may be refunded more than once"
         if open_[payment] and row["status"] != "processing":
             yield f"attempt: {payment[1]} ({row['status']}) is in doubt"

@@ -40,10 +40,12 @@ class Shop:
         timeout_ms: int,
     ) -> None:
         self.database_url, self.instance, self.scope = database_url, instance, scope
+        self.processors = processors
         identifiers = IdentifierFactory(CLOCK)
         self.calls = ProcessorCalls(
             processors,
             instance.writer,
+            instance.reader,
             clock=CLOCK,
             identifiers=identifiers,
             wait_ms=wait_ms,
@@ -64,16 +66,24 @@ class Shop:
         assert routed is not None
         return routed
 
-    async def submission(self, routed: Routed, *, key: str | None = None) -> Submission:
-        command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route))
+    async def submission(self, routed: Routed, *, key: str | None = None, **fields: str) -> Submission:
+        command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route), fields=fields)
         return self.instance.submission(command, self.scope, key=key)
 
-    async def pay(self, *, key: str | None = None) -> Outcome:
+    async def pay(self, *, key: str | None = None, **fields: str) -> Outcome:
         """Do what a request does, and return its answer."""
         routed = await self.route()
-        submission = await self.submission(routed, key=key)
+        submission = await self.submission(routed, key=key, **fields)
         outcome = await self.instance.writer.submit(submission)
         return await self.calls.follow(routed, submission, outcome)
+
+    async def follow_up(self, command: Any, *, key: str | None = None) -> Outcome:
+        """Do what a request to capture, to cancel or to refund does, and return its answer."""
+        followed = self.calls.follow_up()
+        command = msgspec.structs.replace(command, terms=followed.terms)
+        submission = self.instance.submission(command, self.scope, key=key)
+        outcome = await self.instance.writer.submit(submission)
+        return await self.calls.follow(followed, submission, outcome)
 
     async def objects(self, kind: type) -> list[object]:
         """Return all objects of a kind as they are now."""
@@ -88,10 +98,10 @@ class Shop:
         assert isinstance(found, PaymentIntent)
         return found
 
-    async def attempt(self) -> Attempt:
-        (found,) = await self.objects(Attempt)
-        assert isinstance(found, Attempt)
-        return found
+    async def attempt(self, operation: str = "authorize") -> Attempt:
+        found = [one for one in await self.objects(Attempt) if isinstance(one, Attempt)]
+        (only,) = [one for one in found if one.operation == operation]
+        return only
 
     async def in_doubt(self) -> int:
         rows = await select(self.database_url, "select credits_pending from account where code = 'in_doubt'")

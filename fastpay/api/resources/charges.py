@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
+from fastpay.api import follow_ups
 from fastpay.api.common_params import (
     Descriptor,
     DescriptorSuffix,
@@ -30,7 +31,7 @@ from fastpay.api.resource import ALWAYS_NULL, Reference, Resource, Sublist
 from fastpay.api.resources.payment_intents.options import Level3, RadarOptions
 from fastpay.api.routes import Route
 from fastpay.api.transfer_params import SplitAmount, TransferAmount, split
-from fastpay.api.writes import Write
+from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain import kinds, money
 from fastpay.domain.charges import CaptureCharge, UpdateCharge
 from fastpay.domain.options import Authentication, ChargeExtras
@@ -312,6 +313,7 @@ def capture(call: Call, params: CaptureParams) -> CaptureCharge:
             params, "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group"
         ),
         split=split(params.application_fee_amount, params.transfer_data),
+        terms=follow_ups.terms(call),
     )
 
 
@@ -333,5 +335,9 @@ ROUTES = (
     Route("GET", "/v1/charges/search", Search(CHARGE)),
     Route("GET", "/v1/charges/{id}", Retrieve(CHARGE, NoParams)),
     Route("POST", "/v1/charges/{id}", Write(CHARGE, UpdateParams, update, path_kind=kinds.CHARGE)),
-    Route("POST", "/v1/charges/{id}/capture", Write(CHARGE, CaptureParams, capture, path_kind=kinds.CHARGE)),
+    Route(
+        "POST",
+        "/v1/charges/{id}/capture",
+        LiveWrite(CHARGE, CaptureParams, capture, path_kind=kinds.CHARGE, route=follow_ups.begin),
+    ),
 )

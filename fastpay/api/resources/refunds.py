@@ -4,6 +4,7 @@ from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
+from fastpay.api import follow_ups
 from fastpay.api.common_params import (
     Email,
     Identifier,
@@ -23,7 +24,7 @@ from fastpay.api.lists import List, Owner
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import ALWAYS_NULL, Reference, Resource
 from fastpay.api.routes import Route
-from fastpay.api.writes import Write
+from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain import bank_transfers, kinds, money
 from fastpay.domain.cash_returns import ReturnCash
 from fastpay.domain.objects import Refund, StoredObject
@@ -239,6 +240,7 @@ def _creation(
         delay_s=call.services.settings.test_delay_s,
         reverse_transfer=params.reverse_transfer,
         refund_application_fee=params.refund_application_fee,
+        terms=follow_ups.terms(call),
     )
 
 
@@ -250,7 +252,7 @@ def _check_below(call: Call, params: NoParams, stored: StoredObject) -> None:
 
 RESOURCES = (REFUND,)
 ROUTES = (
-    Route("POST", "/v1/refunds", Write(REFUND, CreateParams, create)),
+    Route("POST", "/v1/refunds", LiveWrite(REFUND, CreateParams, create, route=follow_ups.begin)),
     Route(
         "GET",
         "/v1/refunds",
@@ -271,7 +273,7 @@ ROUTES = (
     Route(
         "POST",
         "/v1/charges/{id}/refunds",
-        Write(REFUND, CreateBelowParams, create_below),
+        LiveWrite(REFUND, CreateBelowParams, create_below, route=follow_ups.begin),
     ),
     Route("GET", "/v1/charges/{charge}/refunds/{id}", Retrieve(REFUND, NoParams, check=_check_below)),
     # The pages after the first, of the refunds that an expanded charge shows.

@@ -24,11 +24,11 @@ from fastpay.domain.attempts import is_manual
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.processor_objects import Attempt, Result, Route
+from fastpay.domain.processor_objects import Attempt, AttemptTerms, Result, Route
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
-from fastpay.engine.processors.results import result_of
+from fastpay.engine.processors.results import order_of, result_of
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
 from fastpay.observability import telemetry, traces
@@ -60,17 +60,28 @@ class Routed(msgspec.Struct, frozen=True):
         return f"Routed({self.route!r})"
 
 
+class FollowUp(msgspec.Struct, frozen=True):
+    """A capture, a void or a refund of a request: the processor that has authorized the payment is called.
+
+    `links` say where a decline is explained.
+    """
+
+    terms: AttemptTerms
+    links: ErrorLinks
+
+
 class _Waiting:
     """A request that waits for the outcome of a call.
 
     `final` is set when command 2 is about to be sent, or nothing more will come. `answer` is what the request
-    answers with then.
+    answers with then. `reference` is the attempt whose call is on its way.
     """
 
     def __init__(self, submission: Submission, outcome: Outcome, until_ns: int) -> None:
         self.submission = submission
         self.outcome = outcome
         self.until_ns = until_ns
+        self.reference = ""
         self.is_over = False
         # Whether a command may have changed the answer to the request's key, and has not said so yet.
         self.is_uncertain = False
@@ -97,20 +108,21 @@ class ProcessorCalls:
         self,
         processors: ports.Processors,
         writer: Writer,
+        reader: ports.AttemptReader,
         *,
         clock: Clock,
         identifiers: IdentifierFactory,
         timeout_ms: int = limits.processor_timeout_ms,
         wait_ms: int = limits.processor_wait_ms,
         inquiry_s: int = limits.processor_inquiry_s,
-        calls_max: int = limits.processor_calls_max,
     ) -> None:
         self._processors = processors
         self._writer = writer
+        self._reader = reader
         self._clock = clock
         self._identifiers = identifiers
         self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
-        self._calls_max = calls_max
+        self._calls_max = limits.processor_calls_max
         self._calls: set[asyncio.Task[None]] = set()
         self._outcomes = dict.fromkeys(_COUNTED, 0)
 
@@ -142,29 +154,32 @@ class ProcessorCalls:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        if len(self._calls) >= self._calls_max:
-            raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
+        self._admit()
         chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links) if chosen else None
 
-    async def follow(self, routed: Routed, submission: Submission, outcome: Outcome) -> Outcome:
+    def follow_up(self, links: ErrorLinks = NO_LINKS) -> FollowUp:
+        """Return the terms of a capture, a void or a refund. Raises: Overloaded."""
+        self._admit()
+        return FollowUp(
+            AttemptTerms(reference=self._reference(), wait_ms=self._wait_ms, inquiry_s=self._inquiry_s), links
+        )
+
+    async def follow(self, routed: Routed | FollowUp, submission: Submission, outcome: Outcome) -> Outcome:
         """Call the processor after command 1, and return what the request answers with.
 
         `outcome` is that of command 1. It is returned if no attempt began, and if the wait is over first.
         Raises: DatabaseUnavailable and the like if the processor's outcome could not be written.
         """
-        intent = outcome.objects.get(outcome.answer.object_id or "")
         if (
             outcome.answer.error is not None
             or outcome.original_request_id is not None
             or outcome.answer.provisional_until_ms is None
-            or intent is None
-            or not isinstance(intent.object, PaymentIntent)
         ):
             return outcome
         until_ns = self._clock.monotonic_ns() + self._wait_ms * 1_000_000
         waiting = _Waiting(submission, outcome, until_ns)
-        call = asyncio.create_task(self._carry_out(routed, intent.object, waiting))
+        call = asyncio.create_task(self._carry_out(routed, waiting))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
@@ -176,36 +191,67 @@ class ProcessorCalls:
                 return outcome
         return await asyncio.shield(waiting.answer)
 
-    def _route(self, chosen: ports.Chosen) -> Route:
+    def _admit(self) -> None:
+        if len(self._calls) >= self._calls_max:
+            raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
+
+    def _reference(self) -> str:
         stamp = self._identifiers.stamp()
-        reference = IdentifierSequence(stamp.head, stamp.tail).next(Attempt.prefix)
+        return IdentifierSequence(stamp.head, stamp.tail).next(Attempt.prefix)
+
+    def _route(self, chosen: ports.Chosen) -> Route:
         return Route(
-            processor=chosen.name, reference=reference, wait_ms=self._wait_ms, inquiry_s=self._inquiry_s
+            processor=chosen.name,
+            reference=self._reference(),
+            wait_ms=self._wait_ms,
+            inquiry_s=self._inquiry_s,
         )
 
-    async def _carry_out(self, routed: Routed, intent: PaymentIntent, waiting: _Waiting) -> None:
-        """Call one processor after the other, as long as nothing was done, and record each outcome."""
-        route = routed.route
+    async def _carry_out(self, routed: Routed | FollowUp, waiting: _Waiting) -> None:
+        """Do what command 1 has written, and give the request its answer."""
         # This task has a context of its own.
         traces.calling.set(waiting.submission.trace)
         try:
-            for number, chosen in enumerate(routed.chosen, 1):
-                order = _order(route, intent, routed.card)
-                outcome = await self._call(chosen, order)
-                result = result_of(outcome)
-                if result is None:
-                    break
-                may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
-                following = self._route(routed.chosen[number]) if may_go_on else None
-                await self._record(waiting, route.reference, result, following, routed.links)
-                if following is None:
-                    return
-                route = following
+            if isinstance(routed, Routed):
+                await self._authorize(routed, waiting)
+            else:
+                await self._follow_up(routed, waiting)
         except Exception:  # noqa: BLE001  the attempt is open, and the janitor goes on
-            _log.exception("processor_call_failed", attempt=route.reference)
+            _log.exception("processor_call_failed", attempt=waiting.reference)
         finally:
             # Nothing is known, or this process stops: the payment is processing.
             waiting.tell(DatabaseUnavailable(_STOPPED) if waiting.is_uncertain else waiting.outcome)
+
+    async def _authorize(self, routed: Routed, waiting: _Waiting) -> None:
+        """Call one processor after the other, as long as nothing was done, and record each outcome."""
+        intent = waiting.outcome.objects[waiting.outcome.answer.object_id or ""].object
+        assert isinstance(intent, PaymentIntent)
+        route = routed.route
+        for number, chosen in enumerate(routed.chosen, 1):
+            waiting.reference = route.reference
+            result = result_of(await self._call(chosen, _order(route, intent, routed.card)))
+            if result is None:
+                break
+            may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
+            following = self._route(routed.chosen[number]) if may_go_on else None
+            await self._record(waiting, result, following, routed.links)
+            if following is None:
+                break
+            route = following
+
+    async def _follow_up(self, followed: FollowUp, waiting: _Waiting) -> None:
+        """Call the processor that has authorized the payment, and no other one, and record the outcome."""
+        scope, waiting.reference = waiting.submission.scope, followed.terms.reference
+        found = await self._reader.get(scope, waiting.reference)
+        assert found is not None
+        attempt = found.object
+        assert isinstance(attempt, Attempt)
+        processor = await self._processors.find(scope, attempt.processor)
+        if processor is None:
+            return
+        result = result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))
+        if result is not None:
+            await self._record(waiting, result, None, followed.links)
 
     async def _call(self, chosen: ports.Chosen, order: ports.Order) -> ports.Outcome:
         """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome."""
@@ -230,10 +276,16 @@ class ProcessorCalls:
         return outcome
 
     async def _record(
-        self, waiting: _Waiting, reference: str, result: Result, following: Route | None, links: ErrorLinks
+        self, waiting: _Waiting, result: Result, following: Route | None, links: ErrorLinks
     ) -> None:
         """Write an outcome. A failure that may pass is tried again, since nobody else knows the outcome."""
-        command = outcomes.RecordOutcome(id=reference, result=result, next_route=following, links=links)
+        command = outcomes.RecordOutcome(
+            id=waiting.reference,
+            result=result,
+            next_route=following,
+            shown=waiting.outcome.answer.object_id,
+            links=links,
+        )
         is_early = self._clock.monotonic_ns() < waiting.until_ns
         if is_waited_for := following is None and is_early and not waiting.is_over:
             waiting.final.set()

@@ -19,7 +19,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.processors import ports
-from fastpay.engine.processors.results import inquiry, result_of
+from fastpay.engine.processors.results import order_of, result_of
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 
@@ -122,7 +122,7 @@ async def _inquire(processor: ports.Processor, attempt: Attempt) -> ports.Outcom
     """Return what the processor says. What takes too long, or fails, is unknown."""
     try:
         async with asyncio.timeout(limits.inquiry_timeout_ms / 1000):
-            return await processor.inquire(inquiry(attempt), timeout_ms=limits.inquiry_timeout_ms)
+            return await processor.inquire(order_of(attempt), timeout_ms=limits.inquiry_timeout_ms)
     except TimeoutError:
         return ports.Outcome(status="unknown", reason="no answer in time")
     except Exception as error:  # noqa: BLE001  anything may have happened

@@ -59,6 +59,8 @@ class ProcessorNotices:
 
     async def _record(self, scope: Scope, notice: ports.Notice, request_id: str) -> None:
         result, reference = result_of(notice.outcome), notice.reference
+        said = {operation: result_of(outcome) for operation, outcome in notice.follow_ups.items()}
+        follow_ups = {operation: one for operation, one in said.items() if one is not None}
         if result is None or reference is None or not is_well_formed(reference, Attempt.prefix):
             return
         self._writer.admit(scope)
@@ -66,7 +68,7 @@ class ProcessorNotices:
         outcome = await self._writer.submit(
             Submission(
                 scope=scope,
-                command=RecordOutcome(id=reference, result=result, links=self._links),
+                command=RecordOutcome(id=reference, result=result, follow_ups=follow_ups, links=self._links),
                 request_id=request_id,
                 moment_ms=stamp.moment_ms,
                 head=stamp.head,

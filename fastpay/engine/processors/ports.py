@@ -21,13 +21,14 @@ from typing import Literal, Protocol
 import msgspec
 
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.plan import Versioned
+from fastpay.domain.processor_objects import Operation
 
 Status = Literal["approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown"]
 # What a processor keeps under an idempotency key, and shows again: every response, or only that of a success.
 Kept = Literal["responses", "successes"]
 # Who may try a declined payment again: nobody, the customer with another card, or anybody later.
 Retry = Literal["never", "other_card", "later"]
-Operation = Literal["authorize", "capture", "void", "refund"]
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -123,11 +124,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verified webhook of the processor says. `reference` is ours, if the notice names it."""
+    """What a verified webhook of the processor says. `reference` is ours, if the notice names it.
+
+    A processor that names an authorization only may say by it what became of a capture or a void of that:
+    `follow_ups` has these outcomes by their operations.
+    """
 
     id: str
     reference: str | None
     outcome: Outcome
+    follow_ups: Mapping[Operation, Outcome] = {}
 
 
 class Processor(Protocol):
@@ -154,6 +160,13 @@ class Processor(Protocol):
 
     async def check(self, *, timeout_ms: int) -> str | None:
         """Return None if the processor answers and accepts our credentials, or else the reason."""
+
+
+class AttemptReader(Protocol):
+    """Shows what was committed."""
+
+    async def get(self, scope: Scope, identifier: str) -> Versioned | None:
+        """Return an object as it is now, or None. Raises: DatabaseUnavailable, Overloaded."""
 
 
 class Chosen(msgspec.Struct, frozen=True):

@@ -23,14 +23,16 @@ def result_of(outcome: Outcome) -> Result | None:
             )
 
 
-def inquiry(attempt: Attempt) -> Order:
-    """Return the order of an attempt, to ask for its outcome."""
+def order_of(attempt: Attempt) -> Order:
+    """Return what a processor was asked to do, without a card."""
+    is_first = attempt.operation == "authorize"
     return Order(
-        operation="authorize",
+        operation=attempt.operation,
         reference=attempt.id,
         amount=attempt.amount,
         currency=attempt.currency,
         captures=attempt.captures,
-        processor_id=attempt.processor_id,
+        authorization=attempt.authorization,
+        processor_id=attempt.processor_id if is_first else attempt.authorization_id,
         sent_ms=attempt.created * 1000,
     )

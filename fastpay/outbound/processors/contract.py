@@ -14,13 +14,13 @@ import msgspec
 
 from fastpay import limits
 from fastpay._native.signature import Signer, sign_standard_webhook
+from fastpay.domain.processor_objects import Operation
 from fastpay.engine.processors.configuration_ports import Secrets
 from fastpay.engine.processors.ports import (
     CardData,
     Declaration,
     Idempotency,
     Notice,
-    Operation,
     Order,
     Outcome,
     Retry,

@@ -133,7 +133,12 @@ class DialectProcessor:
         if event is not None and event.type in _NOTICED_PAYMENTS:
             payment = decode(answers.PAYMENT, bytes(event.data.object))
             if payment is not None:
-                return Notice(id=event.id, reference=payment.reference, outcome=answers.authorized(payment))
+                return Notice(
+                    id=event.id,
+                    reference=payment.reference,
+                    outcome=answers.authorized(payment),
+                    follow_ups=answers.followed_up(payment),
+                )
         if event is not None and event.type in _NOTICED_REFUNDS:
             refund = decode(answers.REFUND, bytes(event.data.object))
             if refund is not None:

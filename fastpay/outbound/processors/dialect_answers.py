@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from fastpay.domain.processor_objects import Operation
 from fastpay.engine.processors.ports import Outcome, Status
 from fastpay.outbound.http import Answer
 from fastpay.outbound.processors.calls import decode, shorten, unknown
@@ -167,6 +168,14 @@ def voided(payment: Payment) -> Outcome | None:
     return None
 
 
+def followed_up(payment: Payment) -> Mapping[Operation, Outcome]:
+    """Return what became of a capture, and of a void. Empty if the payment has not ended."""
+    if payment.status not in {"succeeded", "canceled"}:
+        return {}
+    found: dict[Operation, Outcome | None] = {"capture": captured(payment), "void": voided(payment)}
+    return {operation: outcome for operation, outcome in found.items() if outcome is not None}
+
+
 def refunded(refund: Refund) -> Outcome:
     """Return what became of a refund."""
     return Outcome(
@@ -174,6 +183,7 @@ def refunded(refund: Refund) -> Outcome:
         processor_id=refund.id,
         amount=refund.amount,
         currency=refund.currency.lower(),
+        decline_code=_text(refund.failure_reason),
         reason=f"the refund is {shorten(refund.failure_reason or refund.status)}",
     )
 

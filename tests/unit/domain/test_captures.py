@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from fastpay import limits
+from fastpay.domain.attempts import AUTHORIZATION_VALID_S, EXTENDED_AUTHORIZATION_VALID_S
 from fastpay.domain.captures import (
     CancelPaymentIntent,
     CapturePaymentIntent,
@@ -11,7 +12,6 @@ from fastpay.domain.captures import (
     IncrementAuthorization,
 )
 from fastpay.domain.cards import overcapture_max
-from fastpay.domain.charging import AUTHORIZATION_VALID_S, EXTENDED_AUTHORIZATION_VALID_S
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.refunds import CreateRefund
 from tests.support.world import HOLD, World, card, of_type

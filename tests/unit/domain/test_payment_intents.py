@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from fastpay.domain.attempts import AUTHORIZATION_VALID_S
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, ExpirePaymentIntent
-from fastpay.domain.charging import AUTHORIZATION_VALID_S
 from fastpay.domain.customers import CreateCustomer, DeleteCustomer
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent

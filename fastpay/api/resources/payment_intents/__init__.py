@@ -1,6 +1,6 @@
 """Payment intents."""
 
-from fastpay.api import live_payments
+from fastpay.api import follow_ups, live_payments
 from fastpay.api.intents import AuthenticateParams
 from fastpay.api.lists import List, Search
 from fastpay.api.reads import Retrieve
@@ -50,7 +50,13 @@ ROUTES = (
     Route(
         "POST",
         "/v1/payment_intents/{id}/capture",
-        Write(PAYMENT_INTENT, params.CaptureParams, commands.capture, path_kind=_KIND),
+        LiveWrite(
+            PAYMENT_INTENT,
+            params.CaptureParams,
+            commands.capture,
+            path_kind=_KIND,
+            route=follow_ups.begin,
+        ),
     ),
     Route(
         "POST",
@@ -65,7 +71,9 @@ ROUTES = (
     Route(
         "POST",
         "/v1/payment_intents/{id}/cancel",
-        Write(PAYMENT_INTENT, params.CancelParams, commands.cancel, path_kind=_KIND),
+        LiveWrite(
+            PAYMENT_INTENT, params.CancelParams, commands.cancel, path_kind=_KIND, route=follow_ups.begin
+        ),
     ),
     Route(
         "POST",

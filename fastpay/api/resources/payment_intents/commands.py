@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import card_params, client_secrets
+from fastpay.api import card_params, client_secrets, follow_ups
 from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
 from fastpay.api.context import Call
 from fastpay.api.intents import (
@@ -38,6 +38,7 @@ from fastpay.domain.payment_intents import (
     CreatePaymentIntent,
     UpdatePaymentIntent,
 )
+from fastpay.engine.processors.calls import Routed
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
@@ -153,6 +154,7 @@ def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
         extras=_details(params, None),
         metadata=value_or(params.metadata, {}),
         split=split(params.application_fee_amount, params.transfer_data),
+        terms=follow_ups.terms(call),
     )
 
 
@@ -180,7 +182,9 @@ def apply_cash(call: Call, params: ApplyCashParams) -> ApplyCashBalance:
 
 def cancel(call: Call, params: CancelParams) -> CancelPaymentIntent:
     """Cancel a payment intent."""
-    return CancelPaymentIntent(id=call.arguments["id"], reason=params.cancellation_reason)
+    return CancelPaymentIntent(
+        id=call.arguments["id"], reason=params.cancellation_reason, terms=follow_ups.terms(call)
+    )
 
 
 def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None:
@@ -264,7 +268,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
         links=error_links(call.services, call.request_id),
-        route=None if call.routed is None else call.routed.route,
+        route=call.routed.route if isinstance(call.routed, Routed) else None,
     )
 
 
