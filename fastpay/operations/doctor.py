@@ -40,6 +40,7 @@ from fastpay.operations.preflight import (
     require_embedded,
     require_tls_pair,
 )
+from fastpay.operations.replica_findings import check_replica
 from fastpay.operations.sealing_keys import key_file, require_used
 from fastpay.server.tls import certificate_end
 from fastpay.store.connections import connected
@@ -129,6 +130,9 @@ async def check_database(
                 seen, _, advice = (fault or f"{name} is {getattr(facts, name)}").partition("; ")
                 yield Finding(name, "fault" if fault else "good", seen, advice)
             yield check_connections(settings, await count_allowed_connections(connection))
+            if settings.replica_url is not None and not facts.is_standby:
+                async for finding in check_replica(settings, connection, clock=clock):
+                    yield finding
             migrations = await _check_migrations(connection)
             yield migrations
             if migrations.state == "good":
@@ -282,9 +286,7 @@ def check_files() -> Finding:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     seen = "any number of open files" if hard == resource.RLIM_INFINITY else f"up to {hard} open files"
     if open_files_missing() is not None:
-        advice = (
-            f"raise it to {limits.open_files_min} or more: ulimit -Hn, or LimitNOFILE in the systemd unit"
-        )
+        advice = f"raise it to {limits.open_files_min}: ulimit -Hn, or LimitNOFILE in the systemd unit"
         return Finding("file limit", "fault", seen, advice)
     return Finding("file limit", "good", seen)
 

@@ -119,7 +119,7 @@ class PostgresReads:
     async def read_position(self) -> Position:
         """Return how far the log of this database is durable, or replayed if it is a standby."""
         (row,) = await self.fetch(SQL["probe_position"])
-        return Position(row["is_standby"], f"{row['system_identifier']}:{row['timeline']}", row["place"])
+        return log_position(row)
 
     async def seal_key(self) -> bytes:
         """Return the secret of this installation."""
@@ -324,6 +324,11 @@ class PostgresReads:
                 if attempt == 2 or isinstance(error, TimeoutError) or translated.kind == "contention":
                     raise self._pool.unavailable(error) from error
         raise AssertionError("unreachable")
+
+
+def log_position(row: Any) -> Position:
+    """Return the place in the log that a row of `probe_position` names."""
+    return Position(row["is_standby"], f"{row['system_identifier']}:{row['timeline']}", row["place"])
 
 
 async def _fetch(pool: ReaderPool, until: float, statement: str, *arguments: Any) -> list[rows.Row]:

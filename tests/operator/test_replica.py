@@ -1,5 +1,6 @@
 """Lists, searches and events from a real streaming replica: never too old, and never in the way."""
 
+import asyncio
 import re
 import signal
 import time
@@ -11,7 +12,13 @@ import httpx
 import pytest
 
 from fastpay import limits
+from fastpay.clock import SystemClock
+from fastpay.config import Settings
+from fastpay.operations import doctor
 from fastpay.operations.embedded import children
+from fastpay.operations.embedded.access import run_servers
+from fastpay.operations.embedded.directory import DataDirectory
+from fastpay.operations.findings import Finding
 from tests.support.api import ask, get, open_client
 from tests.support.servers import (
     NUMBERS,
@@ -183,6 +190,56 @@ def test_a_primary_in_the_place_of_a_replica_is_not_asked(
     with open_client(server.url, tenant.secret) as client:
         assert listed(client) == []
     assert counts(server)[0] == 0
+
+
+@pytest.fixture
+def stranger_url(data_dir: Path) -> Iterator[str]:
+    """A database that is no copy: those of the other tests have one system identifier."""
+    with (
+        DataDirectory(data_dir) as directory,
+        run_servers(directory, with_postgres=True, with_redis=False) as servers,
+    ):
+        servers.wait_ready()
+        assert servers.database_url is not None
+        yield servers.database_url
+
+
+def examine(primary_url: str, replica_url: str) -> dict[str, Finding]:
+    """Return what the doctor says of the replica."""
+    # A bound that no busy machine exceeds, and that a replica that replays nothing exceeds soon.
+    settings = Settings(database_url=primary_url, replica_url=replica_url, read_staleness_ms=2_000)
+
+    async def work() -> list[Finding]:
+        return [
+            one async for one in doctor.check_database(primary_url, clock=SystemClock(), settings=settings)
+        ]
+
+    return {one.check: one for one in asyncio.run(work()) if one.check.startswith("replica")}
+
+
+def test_the_doctor_says_how_the_replica_stands(
+    primary: RunningServer, standby: Standby, stranger_url: str
+) -> None:
+    good = examine(primary.database_url, standby.url)
+    assert good["replica"].state == "good", good
+    assert good["replica feedback"].advice.startswith("set hot_standby_feedback = on")
+    standby.configure("hot_standby_feedback = on")
+    execute(standby.url, "select pg_wal_replay_pause()")
+    execute(primary.database_url, "select pg_switch_wal()")
+    late = examine(primary.database_url, standby.url)
+    assert list(late) == ["replica"]
+    assert late["replica"].state == "note"
+    assert re.search(r"is \d+ bytes of the log behind after 2000 ms", late["replica"].seen)
+    # What can never become a replica is a fault; one that is away is missed by nobody.
+    for primary_url, named, state, seen in (
+        (stranger_url, standby.url, "fault", "is a standby of another database"),
+        (primary.database_url, primary.database_url, "fault", "is no standby"),
+        (primary.database_url, "postgresql://me:secret@127.0.0.1:1/x", "note", "cannot reach the database"),
+    ):
+        found = examine(primary_url, named)["replica"]
+        assert (found.state, seen in found.seen) == (state, True), found
+        assert "secret" not in found.seen
+        assert "FASTPAY_REPLICA_URL" in found.advice
 
 
 def test_a_replica_without_an_allowed_age_is_refused() -> None:
