@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from release import building, contents, installing
+from release import bill, building, contents, installing
 from release.pythons import VERSIONS, find_python, tag
 from release.sources import ROOT
 
@@ -39,7 +39,9 @@ def main(asked: list[str]) -> int:
         wheel = _build(version, python)
         installed = installing.make_environment(python, PLACE / f"installed-{tag(version)}")
         installing.install_locked(installed, wheel)
-        _describe(installed, DIST / f"{name}-{tag(version)}.cdx.json")
+        bill.write_bill(installed, wheel, DIST / f"{name}-{tag(version)}.cdx.json", TOOLS)
+        if fault := installing.find_http2_fault(installed):
+            raise building.BuildError(f"HTTP/2 in {wheel.name}: {fault}")
         _test(version, installed)
         print(f"{wheel.name}: {wheel.stat().st_size >> 10} KiB, twice the same bytes, installs and serves")
     shutil.copyfile(building.LOCKS / "requirements.lock", DIST / f"{name}.requirements.lock")
@@ -60,12 +62,6 @@ def _build(version: str, python: Path) -> Path:
     if faults := contents.find_faults(made[0]):
         raise building.BuildError("\n".join(faults))
     return made[0]
-
-
-def _describe(installed: Path, bom: Path) -> None:
-    """Write the bill of materials (CycloneDX) of what is installed."""
-    options = ("--output-reproducible", "--pyproject", ROOT / "pyproject.toml", "--output-file", bom)
-    building.run([TOOLS / "cyclonedx-py", "environment", *options, installed])
 
 
 def _test(version: str, installed: Path) -> None:

@@ -71,9 +71,7 @@ def repair(wheel: Path, into: Path, tools: Path) -> Path:
     env = _environment() | {"PATH": f"{tools}:{os.environ.get('PATH', '')}"}
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into) as scratch:
-        # Linked to the machine's own, which its distribution repairs; where there is none, h2 speaks HTTP/2.
-        excluded = ("--exclude", "libnghttp2.so.14")
-        run([tools / "auditwheel", "repair", *excluded, "--wheel-dir", scratch, wheel], env=env)
+        run([tools / "auditwheel", "repair", "--wheel-dir", scratch, wheel], env=env)
         (made,) = Path(scratch).glob("*.whl")
         return made.replace(into / made.name)
 

@@ -16,6 +16,8 @@ _SOURCES = (".pyx", ".pxd", ".c", ".h")
 _WITH_LIBNGHTTP2 = {
     f"fastpay/_native/{name}.pyx" for name in ("hpack", "http2_codec", "http2_control", "http2_streams")
 }
+# Where auditwheel puts the library. The digest in its name keeps it apart from any other copy in the process.
+_BUNDLED = re.compile(r"fastpay\.libs/libnghttp2-[0-9a-f]{8}\.so\.14[.0-9]*$")
 
 
 def find_faults(wheel: Path, *, is_released: bool = True) -> list[str]:
@@ -32,9 +34,13 @@ def find_faults(wheel: Path, *, is_released: bool = True) -> list[str]:
         if ".dist-info/" not in name and not name.endswith(_SOURCES)
     }
     expected = {*DOCUMENTS, *(str(path) for path in packaged())}
+    bundled = {name for name in inside if _BUNDLED.match(name)} if is_released else set()
+    inside -= bundled
     if not inside & _WITH_LIBNGHTTP2:
         expected -= _WITH_LIBNGHTTP2
     faults = [f"{name} is missing" for name in sorted(expected - inside)]
+    if is_released and len(bundled) != 1:
+        faults.append(f"{len(bundled)} copies of libnghttp2 are bundled, not 1: is libnghttp2-dev installed?")
     faults += [f"{name} is too much" for name in sorted(inside - expected)]
     faults += [f"{name} is a source" for name in names if name.endswith(_SOURCES)]
     faults += [f"{name} is in it twice" for name in sorted(set(names)) if names.count(name) > 1]

@@ -30,6 +30,18 @@ def install_alone(python: Path, wheel: Path) -> None:
     run([*_pip(python), "install", "-q", *offline, f"{name}=={version}"], env=bare_environment(python))
 
 
+def find_http2_fault(python: Path) -> str:
+    """Return why an installed program would not serve HTTP/2 by what its wheel brings, or an empty string."""
+    code = (
+        "from fastpay.server.http2_engine import why_not_native\n"
+        "print(why_not_native())\n"
+        "print(*{line.split()[-1] for line in open('/proc/self/maps') if 'libnghttp2' in line}, sep='\\n')"
+    )
+    fault, *loaded = run([python, "-I", "-c", code], env=bare_environment(python)).splitlines()
+    own = str(python.parents[1].resolve())
+    return fault or "".join(f"it loads {path}" for path in loaded if not path.startswith(own))
+
+
 def bare_environment(python: Path) -> dict[str, str]:
     """Return our environment with nothing on the path but the programs of this installation."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

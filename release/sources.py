@@ -12,7 +12,7 @@ CLIENT = ROOT / "release" / "client"
 # Installed as share/doc/fastpay.
 DOCUMENTS = ("CHANGELOG.md", "SECURITY.md")
 # Beside the package itself.
-_PROJECT = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *DOCUMENTS)
+_PROJECT = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "licenses/libnghttp2.txt", *DOCUMENTS)
 # A checkout in use has these in the package: compiled code, and what Cython writes beside its sources.
 _MADE = ("*.so", "*.c", "_native/*.html", "__pycache__", "__pycache__/*")
 # Needed to build, and by nobody who has the compiled module.

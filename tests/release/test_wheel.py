@@ -1,5 +1,7 @@
 """The files of a release: the same each time, without sources, and serving where no compiler is."""
 
+import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -13,7 +15,7 @@ import stripe
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from release import building, contents, installing
+from release import bill, building, contents, installing
 from release.pythons import VERSIONS
 from release.sources import ROOT
 from tests.reference import signature as oracle
@@ -74,8 +76,11 @@ def test_a_wheel_that_lacks_a_file_or_has_a_source_is_found(wheel: Path, tmp_pat
                 target.writestr(name, b"")
         target.writestr("fastpay/_native/form.pyx", b"")
         target.writestr("fastpay/note.txt", b"")
+        target.writestr("fastpay.libs/libz-13a70f96.so.1", b"")
     assert contents.find_faults(changed) == [
         "fastpay/errors.py is missing",
+        "0 copies of libnghttp2 are bundled, not 1: is libnghttp2-dev installed?",
+        "fastpay.libs/libz-13a70f96.so.1 is too much",
         "fastpay/note.txt is too much",
         "fastpay/_native/form.pyx is a source",
         f"{wheel.name} has no tag manylinux",
@@ -83,6 +88,24 @@ def test_a_wheel_that_lacks_a_file_or_has_a_source_is_found(wheel: Path, tmp_pat
     newer = wheel.with_name(wheel.name.replace("-linux_", "-manylinux_2_34_"))
     assert contents.glibc_of(newer) == (2, 34)
     assert contents.glibc_of(Path("x-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")) == (2, 17)
+
+
+def test_a_wheel_has_its_own_library_for_http2_and_names_it(
+    wheel: Path, installed: Path, tmp_path: Path
+) -> None:
+    """As auditwheel leaves it, which only `make wheel` runs. This one is linked to the machine's library."""
+    repaired = tmp_path / wheel.name.replace("-linux_", "-manylinux_2_17_")
+    library = {"bom-ref": "pkg:deb/debian/libnghttp2-14@1.52.0-1", "name": "libnghttp2-14"}
+    own = {"bom-ref": "pkg:pypi/fastpay@1", "name": "fastpay"}
+    said = {"metadata": {"component": own}, "components": [own, library]}
+    shutil.copyfile(wheel, repaired)
+    with zipfile.ZipFile(repaired, "a") as archive:
+        archive.writestr("fastpay.libs/libnghttp2-13a70f96.so.14.24.1", b"")
+        archive.writestr("fastpay-1.dist-info/sboms/auditwheel.cdx.json", json.dumps(said))
+    assert contents.find_faults(repaired) == []
+    assert bill.read_bundled(repaired) == [library]
+    fault = installing.find_http2_fault(installed)
+    assert fault.startswith(("it loads /", "it was built without libnghttp2"))
 
 
 def test_two_builds_have_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
@@ -98,7 +121,7 @@ def test_no_module_needs_a_newer_glibc_or_another_library() -> None:
         needed |= {line.split("GLIBC_")[1].strip() for line in listing.splitlines() if "GLIBC_" in line}
         own = {line.split()[1] for line in listing.splitlines() if line.split()[:1] == ["NEEDED"]}
         if path.name.startswith("hpack."):
-            # Where it is not installed, this module does not load, and h2 speaks HTTP/2.
+            # A released wheel brings it along.
             own.remove("libnghttp2.so.14")
         libraries |= own
     newest = max(tuple(map(int, text.split("."))) for text in needed)
