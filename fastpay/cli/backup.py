@@ -85,6 +85,10 @@ def restore(
     settings = prepare(config, flags)
     moment = None if at is None else _parse(at)
     if into is not None:
+        if keys is not None:
+            raise ConfigurationError(
+                "with --into put the keys where sealing_key_file names them; --keys is not used"
+            )
         used = backups.restore(directory, into, at=moment, account=None)
         click.echo(f"restored {used.name} into {into}; start PostgreSQL on it, which replays the log")
         return
@@ -101,11 +105,12 @@ def _restore_embedded(
 
     if settings.database_url is not None:
         raise ConfigurationError("say with --into where your own PostgreSQL is to have its data")
+    sealing_keys = None if keys is None else _read(keys)
     with DataDirectory(settings.data_dir) as data:
         cluster = data.path / "postgresql"
         used = backups.restore(directory, cluster, at=at, account=choose_account(cluster))
-        if keys is not None:
-            write_private(data.path / KEY_FILE, keys.read_bytes())
+        if sealing_keys is not None:
+            write_private(data.path / KEY_FILE, sealing_keys)
         try:
             with run_servers(data, with_postgres=True, with_redis=False) as servers:
                 servers.wait_ready()
@@ -120,6 +125,13 @@ def _restore_embedded(
             ) from error
         backups.forget_recovery(cluster)
         click.echo(f"restored {used.name} and the log after it into {data.path}")
+
+
+def _read(keys: Path) -> bytes:
+    try:
+        return keys.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the sealing keys in {keys}: {error.strerror}") from error
 
 
 def _parse(at: str) -> dt.datetime:

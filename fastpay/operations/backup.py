@@ -26,6 +26,7 @@ from fastpay.store.connections import connected
 from fastpay.store.health import inspect_database
 
 SLOT = "fastpay_backup"
+_ENTITLEMENT = "the role needs the attribute replication, and pg_hba.conf a line for it with `replication`"
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _PARTIAL = ".partial"
 _LOOK_SECONDS = 0.1
@@ -50,7 +51,11 @@ class Programs:
             check=False,
         )
         if done.returncode != 0:
-            raise ConfigurationError(f"{name} failed: {done.stderr.strip()}")
+            said = done.stderr.strip()
+            # PostgreSQL has said one of these, by version, for a role that may not receive the log.
+            asked = any(word in said.lower() for word in ("replication", "pg_hba.conf", "walsender"))
+            advice = f"; {_ENTITLEMENT}" if asked else ""
+            raise ConfigurationError(f"{name} failed: {said}{advice}")
 
     def become(self, name: str, *arguments: str, database_url: str) -> None:
         """Replace this process by a program, so that signals reach it."""
@@ -185,7 +190,10 @@ def copy_keys(keys: Path, target: Path, *, directory: Path) -> None:
             f"{target} is among the backups in {directory}; keep the sealing keys where who has the copies "
             "of the database cannot read them"
         )
-    write_private(target.absolute(), keys.read_bytes())
+    try:
+        write_private(target.absolute(), keys.read_bytes())
+    except OSError as error:
+        raise ConfigurationError(f"cannot copy the sealing keys to {target}: {error.strerror}") from error
 
 
 def _choose(directory: Path, at: dt.datetime | None) -> Path:

@@ -20,6 +20,7 @@ from tests.support.servers import (
     SpawnServer,
     clean_environment,
     end_server,
+    execute,
     fetch,
     run_fastpay,
 )
@@ -140,6 +141,12 @@ def test_what_a_restore_cannot_do_is_said(spawn_server: SpawnServer, scratch: Pa
     inside = run_fastpay("backup", "take", str(backups), "--keys", str(backups / "keys"), *place)
     assert inside.returncode == 2
     assert "is among the backups" in inside.stderr
+    nowhere = run_fastpay("backup", "take", str(backups), "--keys", str(tmp_path / "none" / "keys"), *place)
+    assert (nowhere.returncode, "No such file or directory" in nowhere.stderr) == (2, True), nowhere.stderr
+    owner = server.database_url.replace("fastpay@", "visitor@", 1)
+    execute(server.database_url, "create role visitor login")
+    unentitled = run_fastpay("backup", "take", str(backups), "--database-url", owner)
+    assert "the role needs the attribute replication" in unentitled.stderr
     taken = run_fastpay("backup", "take", str(backups), *place)
     assert taken.returncode == 0
     assert "can only be restored as it is" in taken.stderr
@@ -158,6 +165,11 @@ def test_what_a_restore_cannot_do_is_said(spawn_server: SpawnServer, scratch: Pa
         assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
     done = run_fastpay("restore", str(backups), "--into", str(server.data_dir))
     assert "is not empty" in done.stderr
+    for option, reason in (("--into", "--keys is not used"), ("--data-dir", "No such file or directory")):
+        done = run_fastpay(
+            "restore", str(backups), option, str(tmp_path / "new"), "--keys", str(tmp_path / "k")
+        )
+        assert (done.returncode, reason in done.stderr) == (2, True), done.stderr
     stopped = run_fastpay("backup", "take", str(backups), "--data-dir", str(tmp_path))
     assert "its database must run" in stopped.stderr
     shutil.rmtree(backups)
