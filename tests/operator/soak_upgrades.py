@@ -92,6 +92,8 @@ class Soak:
         self._environment = {
             "FASTPAY_DATABASE_URL": database_url,
             "FASTPAY_REDIS_URL": redis_url,
+            # Both protocols in compiled code, or no start.
+            "FASTPAY_HTTP2_ENGINE": "native",
             "FASTPAY_UPGRADE_TIMEOUT_MS": str(_UPGRADE_TIMEOUT_MS),
             "FASTPAY_ADDRESS_CONNECTIONS_PER_SECOND": "100000",
             "FASTPAY_ADDRESS_HANDSHAKES_PER_SECOND": "100000",

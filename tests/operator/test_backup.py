@@ -1,6 +1,7 @@
 """Backups: copies while the database is in use, and a restore to a moment between two payments."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import httpx
 
 from fastpay.operations.backup import find_failure
 from fastpay.operations.embedded import children
+from fastpay.operations.embedded.access import run_servers
+from fastpay.operations.embedded.account import choose_account
+from fastpay.operations.embedded.directory import DataDirectory
 from tests.support.books import find_database_faults
 from tests.support.servers import (
     PATIENCE_SECONDS,
@@ -70,6 +74,29 @@ def _wait_received(server: RunningServer) -> None:
     assert children.wait_until(
         lambda: bool(fetch(server.database_url, query, now["place"])), timeout_ms=PATIENCE_SECONDS * 1000
     )
+
+
+@contextmanager
+def _recovered(place: Path) -> Iterator[str]:
+    """Start a PostgreSQL of one's own on what was restored, and wait as the page says."""
+    account = choose_account(place / "postgresql")
+    if account is not None:
+        place.chmod(0o711)
+        for path in (place / "postgresql", *(place / "postgresql").rglob("*")):
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    with (
+        DataDirectory(place) as directory,
+        run_servers(directory, with_postgres=True, with_redis=False) as servers,
+    ):
+        servers.wait_ready()
+        url = servers.database_url
+        assert url is not None
+        assert children.wait_until(
+            lambda: not fetch(url, "select pg_is_in_recovery()")[0][0], timeout_ms=PATIENCE_SECONDS * 1000
+        )
+        for name in ("recovery_target_time", "recovery_target_action", "restore_command"):
+            execute(url, f"alter system reset {name}")
+        yield url
 
 
 def _sequences(server: RunningServer) -> list[int]:
@@ -131,6 +158,12 @@ def test_a_restore_to_a_moment_between_two_payments(
     assert _get(server, secret, "/v1/ledger/verify")["ok"] is True
     assert asyncio.run(find_database_faults(server.database_url)) == []
     assert len(_get(server, secret, "/v1/payment_intents")["data"]) == 3
+    own = scratch / "own"
+    into = run_fastpay("restore", str(backups), "--into", str(own / "postgresql"), "--at", moment.isoformat())
+    assert into.returncode == 0, into.stderr
+    with _recovered(own) as url:
+        assert fetch(url, "select payment_intent_id from payment_intent order by 1") == sorted(rows)
+        assert asyncio.run(find_database_faults(url)) == []
     shutil.rmtree(backups)
 
 
