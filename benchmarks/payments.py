@@ -61,7 +61,7 @@ def main(tenants: int, **given: Any) -> None:
     console.print(f"written to {write_results('payments', results)}")
 
 
-def payment_requests(keys: tuple[str, ...]) -> Iterator[bytes]:
+def payment_requests(keys: tuple[str, ...], body: bytes = BODY) -> Iterator[bytes]:
     """Yield requests for payments, each with an idempotency key that nobody ever used."""
     run = secrets.token_hex(6)
     heads = [
@@ -69,16 +69,16 @@ def payment_requests(keys: tuple[str, ...]) -> Iterator[bytes]:
         + key.encode()
         + b"\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nIdempotency-Key: "
-        % len(BODY)
+        % len(body)
         for key in keys
     ]
     for number in itertools.count():
-        yield b"%b%b-%d\r\n\r\n%b" % (heads[number % len(heads)], run.encode(), number, BODY)
+        yield b"%b%b-%d\r\n\r\n%b" % (heads[number % len(heads)], run.encode(), number, body)
 
 
-def make_payment(port: int, key: str) -> dict[str, object]:
+def make_payment(port: int, key: str, body: bytes = BODY) -> dict[str, object]:
     """Make one payment and return the answer. Raises: SystemExit where it is none."""
-    return _post(port, key, "/v1/payment_intents", BODY)
+    return _post(port, key, "/v1/payment_intents", body)
 
 
 def make_refund(port: int, key: str, payment: object) -> dict[str, object]:

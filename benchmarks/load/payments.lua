@@ -6,7 +6,7 @@ function setup(thread)
     threads = threads + 1
 end
 
-local body = "amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa" ..
+local body = os.getenv("LOAD_BODY") or "amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa" ..
     "&description=Order+12&metadata%5Border%5D=12"
 local heads, prefix, tail, count = {}, "", "\r\n\r\n" .. body, 0
 

@@ -42,8 +42,19 @@ class Sample(msgspec.Struct, frozen=True):
         return self.refused + self.connect + self.read + self.write + self.timeout
 
 
-def run_wrk(target: Target, script: str, arguments: list[str], *, connections: int, seconds: float) -> Sample:
-    """Load a server and return what came of it. Raises: SystemExit on any error."""
+def run_wrk(
+    target: Target,
+    script: str,
+    arguments: list[str],
+    *,
+    connections: int,
+    seconds: float,
+    body: str | None = None,
+) -> Sample:
+    """Load a server and return what came of it. Raises: SystemExit on any error.
+
+    `body` is that of payments, if they are not to be the usual ones.
+    """
     program = shutil.which("wrk")
     if program is None:
         raise SystemExit("wrk is not installed (Debian package wrk)")
@@ -59,7 +70,7 @@ def run_wrk(target: Target, script: str, arguments: list[str], *, connections: i
     ]
     command += ["--duration", f"{max(1, round(seconds))}s", "--script", str(FOLDER / script)]
     command += [f"http://127.0.0.1:{target.port}/", "--", str(FOLDER), *arguments]
-    environment = os.environ | {"LOAD_FOLDER": str(FOLDER)}
+    environment = os.environ | {"LOAD_FOLDER": str(FOLDER)} | ({"LOAD_BODY": body} if body else {})
     try:
         done = subprocess.run(
             command,
