@@ -1,9 +1,9 @@
-"""One POST over a connection of aiohttp's pool, beside aiohttp's session.
+"""One request over a connection of aiohttp's pool, beside aiohttp's session.
 
 The pool, TLS, the proxy and the parser are aiohttp's. Its session makes a request, two copies of the headers,
-a payload with a task that writes it, a timer and a response for each POST. What they decide is the same for
-all deliveries to a target, so it is decided once: a head that lasts, and a request that only names where to
-connect. The figures are in BENCHMARKS.md.
+a payload with a task that writes it, a timer and a response each time. What they decide is the same for all
+requests to a server, so it is decided once: a request that only names where to connect, and for deliveries
+to a target a head that lasts. The figures are in BENCHMARKS.md.
 
 `connect` and `release` are documented by aiohttp; how a connection is told of a response, and reads it, is
 not. So its minor version is fixed in pyproject.toml, and tests go through every way that an answer may end.
@@ -17,6 +17,8 @@ import aiohttp
 import yarl
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
 
 from fastpay import limits
 
@@ -37,6 +39,42 @@ class Answer(NamedTuple):
 
 class AnswerMalformedError(Exception):
     """The answer is not HTTP."""
+
+
+class Opened(NamedTuple):
+    """A connection on which nothing has come yet."""
+
+    connection: Connection
+    protocol: ResponseHandler
+    transport: asyncio.WriteTransport
+
+
+async def open_connection(
+    connector: aiohttp.BaseConnector, request: aiohttp.ClientRequest, within: aiohttp.ClientTimeout
+) -> Opened:
+    """Return a connection of the pool, or a new one. Nothing is sent.
+
+    Raises: aiohttp.ClientError, OSError, and aiohttp.ConnectionTimeoutError if there was none in time.
+    """
+    while True:
+        try:
+            connection = await connector.connect(request, traces=[], timeout=within)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError("there was no connection in time") from error
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is not None and transport is not None and not len(protocol):
+            return Opened(connection, protocol, transport)
+        # It has ended, or something came unasked that would be taken for the answer.
+        connection.close()
+
+
+async def read_head(protocol: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:
+    """Return the head of the final answer and what its body is read from. Raises: AnswerMalformedError."""
+    for _ in range(limits.webhook_informational_max + 1):
+        message, content = await protocol.read()
+        if message.code not in _INFORMATIONAL:
+            return message, content
+    raise AnswerMalformedError("the answer has no final status")
 
 
 class Destination:
@@ -69,17 +107,12 @@ class Destination:
         It never sends twice, and ends when it is cancelled. Raises: aiohttp.ClientError, OSError,
         AnswerMalformedError, and aiohttp.ConnectionTimeoutError if there was no connection in time.
         """
-        connection, protocol, transport = await self._connect()
+        opened = await open_connection(self._connector, self._request, self._timeout)
+        connection, protocol, transport = opened
         try:
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             transport.write(self._message(headers, body))
-            message, content = await protocol.read()
-            for _ in range(limits.webhook_informational_max):
-                if message.code not in _INFORMATIONAL:
-                    break
-                message, content = await protocol.read()
-            if message.code in _INFORMATIONAL:
-                raise AnswerMalformedError("the answer has no final status")
+            message, content = await read_head(protocol)
             excerpt = b""
             while chunk := await content.readany():
                 excerpt = (excerpt + chunk)[: limits.webhook_excerpt_bytes_max]
@@ -94,19 +127,6 @@ class Destination:
         # An answer that was not read to its end closes it.
         connection.release()
         return Answer(message.code, message.headers, excerpt)
-
-    async def _connect(self) -> tuple[Connection, ResponseHandler, asyncio.WriteTransport]:
-        """Return a connection on which nothing has come yet."""
-        while True:
-            try:
-                connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
-            except TimeoutError as error:
-                raise aiohttp.ConnectionTimeoutError("there was no connection in time") from error
-            protocol, transport = connection.protocol, connection.transport
-            if protocol is not None and transport is not None and not len(protocol):
-                return connection, protocol, transport
-            # It has ended, or something came unasked that would be taken for the answer. Nothing was sent.
-            connection.close()
 
     def _message(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes:
         pieces = [self._head]

@@ -5,8 +5,8 @@ resolver and a proxy, which calls to addresses of somebody else's choice need. W
 and a payment must not do is off: redirects, cookies, proxies from the environment, decompression.
 """
 
+import asyncio
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -15,6 +15,7 @@ import yarl
 
 from fastpay import limits
 from fastpay.clock import SystemClock
+from fastpay.outbound.exchange import AnswerMalformedError, Opened, open_connection, read_head
 
 
 class Answer(NamedTuple):
@@ -38,18 +39,23 @@ class NotSentError(NoAnswerError):
     """There was no connection: no byte of the request went out."""
 
 
-class _Progress:
-    """How far a request has got."""
+_NO_TIMEOUT = aiohttp.ClientTimeout()
+# What ends a line, and how many spaces the first one has.
+_ENDS, _SPACES = frozenset("\r\n\0"), 2
 
-    is_connected = False
+
+class _Origin(NamedTuple):
+    """A server: a request that names where to connect, and the line of the head that names it."""
+
+    request: aiohttp.ClientRequest
+    host: str
 
 
 class HttpClient:
     """Sends requests, each on a connection that no other request uses meanwhile.
 
-    It belongs to the event loop of its first request. A POST is never sent twice; a GET is, once, where a
-    kept-alive connection turns out to be closed. With `tells_unsent`, NotSentError is raised for a request of
-    which nothing can have been sent.
+    It belongs to the event loop of its first request. A POST is never sent twice; a GET is, once, where the
+    connection ends without an answer, as a kept-alive one may that the server has just closed.
     """
 
     def __init__(
@@ -59,14 +65,13 @@ class HttpClient:
         answer_bytes_max: int = limits.outbound_answer_bytes_max,
         timeout_ms: int = limits.outbound_timeout_ms,
         idle_connection_ms: int = limits.outbound_idle_connection_ms,
-        tells_unsent: bool = False,
     ) -> None:
         self._connections_max = connections_max
         self._answer_bytes_max = answer_bytes_max
-        self._timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        self._timeout_ms = timeout_ms
         self._idle_s = idle_connection_ms / 1000
-        self._traces = [_trace()] if tells_unsent else []
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: aiohttp.TCPConnector | None = None
+        self._origins: dict[str, _Origin] = {}
 
     async def send(
         self,
@@ -79,90 +84,83 @@ class HttpClient:
     ) -> Answer:
         """Send a request to a URL, whose target goes out exactly as it is written, and return the answer.
 
-        Raises: NoAnswerError.
+        Raises: NotSentError while there is no connection, NoAnswerError after that.
         """
-        progress = _Progress()
-        try:
-            return await self._send(method, url, headers, body, timeout_ms, progress)
-        except NoAnswerError as error:
-            if self._traces and not progress.is_connected:
-                raise NotSentError(str(error)) from error
-            raise
-
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout_ms: int | None,
-        progress: _Progress,
-    ) -> Answer:
         begun_ns = SystemClock.monotonic_ns()
-        timeout = self._timeout if timeout_ms is None else aiohttp.ClientTimeout(total=timeout_ms / 1000)
+        failure: type[NoAnswerError] = NotSentError
         try:
-            async with self._open().request(
-                method,
-                yarl.URL(url, encoded=True),
-                headers=headers,
-                data=body if body or method != "GET" else None,
-                allow_redirects=False,
-                timeout=timeout,
-                trace_request_ctx=progress,
-            ) as response:
-                answer = await self._read(response)
-                names = {name.lower(): value for name, value in response.headers.items()}
-                took_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000
-                return Answer(response.status, names, answer, took_ms)
+            async with asyncio.timeout((self._timeout_ms if timeout_ms is None else timeout_ms) / 1000):
+                origin, message = self._prepare(method, yarl.URL(url, encoded=True), headers, body)
+                for is_last in (method != "GET", True):
+                    opened = await open_connection(self._open(), origin.request, _NO_TIMEOUT)
+                    failure = NoAnswerError
+                    try:
+                        status, fields, answer = await self._exchange(opened, message)
+                        break
+                    except aiohttp.ServerDisconnectedError:
+                        if is_last:
+                            raise
         except TimeoutError as error:
-            raise NoAnswerError("the server did not answer in time") from error
-        except aiohttp.ClientResponseError as error:
-            raise NoAnswerError(
-                f"the server does not speak HTTP/1.1 ({error.message.partition(':')[0]})"
-            ) from error
+            raise failure("the server did not answer in time") from error
+        except AnswerMalformedError as error:
+            raise failure(f"the server does not speak HTTP/1.1 ({error})") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NoAnswerError(str(error) or type(error).__name__) from error
+            raise failure(str(error) or type(error).__name__) from error
+        return Answer(status, fields, answer, (SystemClock.monotonic_ns() - begun_ns) / 1_000_000)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connector is not None:
+            await self._connector.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=self._idle_s),
-                timeout=self._timeout,
-                cookie_jar=aiohttp.DummyCookieJar(),
+    def _open(self) -> aiohttp.TCPConnector:
+        if self._connector is None:
+            self._connector = aiohttp.TCPConnector(
+                limit=self._connections_max, keepalive_timeout=self._idle_s
+            )
+        return self._connector
+
+    def _prepare(
+        self, method: str, url: yarl.URL, headers: Mapping[str, str], body: bytes
+    ) -> tuple[_Origin, bytes]:
+        """Return where a request goes and its bytes. Raises: ValueError for what is no line of a head."""
+        name = f"{url.scheme}://{url.raw_authority}"
+        origin = self._origins.get(name)
+        if origin is None:
+            request = aiohttp.ClientRequest("GET", url)
+            origin = self._origins[name] = _Origin(request, f"Host: {url.host_port_subcomponent}")
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", origin.host]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body or method != "GET":
+            lines.append(f"Content-Length: {len(body)}")
+        if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") != _SPACES:
+            raise ValueError("a line of the request is not valid")
+        return origin, "\r\n".join([*lines, "\r\n"]).encode("latin-1") + body
+
+    async def _exchange(self, opened: Opened, message: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send a request and return its answer: status, headers by names in lower case, and body."""
+        connection, protocol, transport = opened
+        try:
+            protocol.set_response_params(
+                read_until_eof=True,
                 auto_decompress=False,
-                trace_configs=self._traces,
-                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
                 max_line_size=limits.outbound_head_line_bytes_max,
                 max_field_size=limits.outbound_head_line_bytes_max,
             )
-        return self._session
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return the body. Raises: NoAnswerError as soon as it is known to be too long."""
-        if (response.content_length or 0) > self._answer_bytes_max:
-            response.close()
-            raise NoAnswerError("the response is too long")
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > self._answer_bytes_max:
-                response.close()
-                raise NoAnswerError("the response is too long")
-        return bytes(body)
-
-
-def _trace() -> aiohttp.TraceConfig:
-    """Return hooks that note when a request gets its connection, after which it may have been sent."""
-
-    async def connected(_session: object, context: SimpleNamespace, _parameters: object) -> None:
-        context.trace_request_ctx.is_connected = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(connected)
-    trace.on_connection_reuseconn.append(connected)
-    return trace
+            transport.write(message)
+            head, content = await read_head(protocol)
+            if int(head.headers.get("Content-Length", 0)) > self._answer_bytes_max:
+                raise ValueError("the response is too long")
+            body = bytearray()
+            while chunk := await content.readany():
+                body += chunk
+                if len(body) > self._answer_bytes_max:
+                    raise ValueError("the response is too long")
+        except aiohttp.http.HttpProcessingError as error:
+            connection.close()
+            raise AnswerMalformedError(error.message.partition(":")[0]) from error
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return head.code, {name.lower(): value for name, value in head.headers.items()}, bytes(body)

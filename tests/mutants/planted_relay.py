@@ -79,7 +79,7 @@ RELAY = (
     Mutant(
         "read-informational-answers-for-ever",
         "fastpay/outbound/exchange.py",
-        "for _ in range(limits.webhook_informational_max):",
+        "for _ in range(limits.webhook_informational_max + 1):",
         "while True:",
         ("tests/unit/outbound/test_exchange.py",),
     ),

@@ -122,7 +122,7 @@ def fastpay_address(server: RunningServer) -> Address:
 
 @pytest.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    client = HttpClient(tells_unsent=True)
+    client = HttpClient()
     yield client
     await client.close()
 

@@ -36,7 +36,6 @@ class ProcessorMaker:
             connections_max=limits.processor_connections_max,
             answer_bytes_max=limits.processor_answer_bytes_max,
             idle_connection_ms=limits.processor_idle_connection_ms,
-            tells_unsent=True,
         )
 
     def make(self, configured: Configured, secrets: Secrets) -> Processor:

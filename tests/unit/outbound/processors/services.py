@@ -77,7 +77,7 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[Service, Calls, HandClo
     service, clock = Service(answer), HandClock()
     server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
     service.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = HttpClient(tells_unsent=True)
+    client = HttpClient()
     try:
         yield service, Calls(client, service.url + "/base/", clock=clock), clock
     finally:

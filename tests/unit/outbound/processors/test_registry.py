@@ -156,7 +156,7 @@ async def test_a_processor_is_the_same_until_how_it_is_called_changes(world: Wor
     made = []
     for changed in (
         first,
-        msgspec.structs.replace(first, is_enabled=False),
+        msgspec.structs.replace(first, is_default=True),
         msgspec.structs.replace(first, url="https://elsewhere"),
         msgspec.structs.replace(first, secrets=Secrets(secret="t")),
     ):
