@@ -323,6 +323,7 @@ CODES: Mapping[str, str] = {
     "rate_limit": "Too many requests. The same one may be sent again, later.",
     "raw_card_number_not_allowed": "This server takes no card numbers, only payment methods and tokens.",
     "resource_missing": "There is no such object.",
+    "settlement_differs": "The settlement says something else than the books.",
     "routing_number_invalid": "The number is not one of a bank.",
     "search_query_too_expensive": "The search would take too long. Make it narrower.",
     "secret_key_required": "This needs a secret key.",

@@ -14,6 +14,7 @@ from fastpay.cli.operators import operators
 from fastpay.cli.processors import processors
 from fastpay.cli.rollout import rollout
 from fastpay.cli.sealing import sealing
+from fastpay.cli.settlements import settle, settlements
 from fastpay.cli.shared import EPILOGUE, open_database_of, prepare, settings_options
 from fastpay.cli.tenants import tenants
 from fastpay.cli.upgrade import upgrade
@@ -49,6 +50,8 @@ commands.add_command(keys)
 commands.add_command(openapi)
 commands.add_command(operators)
 commands.add_command(processors)
+processors.add_command(settle)
+processors.add_command(settlements)
 commands.add_command(restore)
 commands.add_command(rollout)
 commands.add_command(sealing)

@@ -94,7 +94,14 @@ def open_database_of(settings: Settings, *, create: bool) -> Iterator[str]:
 def with_connection(
     settings: Settings, work: Callable[[Any], Awaitable[Result]], *, create: bool = False
 ) -> Result:
-    """Run `work` on one connection to the database, whose migrations must be applied.
+    """Run `work` on one connection to the database: see `with_database`."""
+    return with_database(settings, lambda connection, _: work(connection), create=create)
+
+
+def with_database(
+    settings: Settings, work: Callable[[Any, str], Awaitable[Result]], *, create: bool = False
+) -> Result:
+    """Run `work` on one connection to the database and its address. Its migrations must be applied.
 
     An embedded database is created only with `create`; its migrations are applied here.
     """
@@ -109,7 +116,7 @@ def with_connection(
                 f"the database lacks {', '.join(missing)}; run {command_name()} migrate first"
             )
         async with connected(database_url) as connection:
-            return await work(connection)
+            return await work(connection, database_url)
 
     with open_database_of(settings, create=create) as database_url:
         return asyncio.run(connect_and_work(database_url))

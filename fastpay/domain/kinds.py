@@ -31,6 +31,7 @@ from fastpay.domain.objects import (
 )
 from fastpay.domain.payouts import Payout
 from fastpay.domain.processor_objects import Attempt
+from fastpay.domain.settlements import Settlement
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
@@ -87,6 +88,7 @@ FEE_REFUND = _stored(22, FeeRefund)
 CASH_TRANSACTION = _stored(23, CashTransaction)
 FUNDING_INSTRUCTIONS = _stored(24, FundingInstructions)
 ATTEMPT = _stored(25, Attempt)
+SETTLEMENT = _stored(26, Settlement)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)
@@ -95,6 +97,8 @@ LEDGER_ENTRY = Kind("lent", "ledger entry")
 BALANCE_TRANSACTION = Kind("txn", "balance transaction")
 EVENT = Kind("evt", "event")
 WEBHOOK_ATTEMPT = Kind("wat", "webhook attempt")
+# A row of a settlement file.
+SETTLEMENT_ROW = Kind("stlr", "settlement row")
 # What takes application fees: the tenant.
 APPLICATION = Kind("ca", "application")
 # A payment method, as a source of its customer.

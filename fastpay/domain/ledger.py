@@ -17,7 +17,8 @@ from fastpay.errors import InsufficientFunds, InvalidRequest
 # The accounts of every tenant, mode and currency, with their normal side: D(ebit) or C(redit). `in_transit`
 # holds payouts that are on their way, `bank` what has arrived, `disputes` what cardholders dispute until that
 # is decided, `applied_cash` what customers transferred for payments that are not paid in full, and `in_doubt`
-# holds of what processors may have moved.
+# holds of what processors may have moved. `settlement_bank` has what processors paid out, `processor_fees`
+# what they kept, and `settlement_differences` what a person has accepted.
 NORMAL_SIDES: dict[str, str] = {
     "processor": "D",
     "pending": "C",
@@ -28,6 +29,9 @@ NORMAL_SIDES: dict[str, str] = {
     "disputes": "C",
     "applied_cash": "C",
     "in_doubt": "C",
+    "settlement_bank": "D",
+    "processor_fees": "D",
+    "settlement_differences": "C",
 }
 # Those that a payment moves: no payment loads more.
 _PAYMENT_CODES = ("processor", "pending", "available", "fees")
@@ -64,6 +68,9 @@ SOURCE_PREFIXES: dict[str, str] = {
     "cash_return_canceled": "ccsbtxn",
     "cash_paid": "ch",
     "in_doubt": "att",
+    "settlement": "stl",
+    "settlement_fee": "stl",
+    "settlement_difference": "stl",
 }
 # Connected accounts and customers have an account in each currency, whose code is their identifier.
 _OWNERS = ("acct", "cus")

@@ -66,6 +66,11 @@ def check_amount(amount: int, *, param: str = "amount") -> int:
     return amount
 
 
+def decimals(currency: str) -> int:
+    """Return how many digits of an amount are behind the point."""
+    return _DECIMALS.get(currency, 2)
+
+
 def show_amount(amount: int, currency: str) -> str:
     """Return an amount in words that are clear in every language: digits and the code."""
     decimals = _DECIMALS.get(currency, 2)

@@ -23,6 +23,7 @@ from fastpay.limits.request_log import *
 from fastpay.limits.rollout import *
 from fastpay.limits.search import *
 from fastpay.limits.server import *
+from fastpay.limits.settlements import *
 from fastpay.limits.store import *
 from fastpay.limits.webhooks import *
 from fastpay.limits.writes import *

@@ -15,6 +15,7 @@ from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.notices import ProcessorNotices
+from fastpay.engine.processors.settling import Settling
 from fastpay.engine.read.reader import Reader
 from fastpay.observability import telemetry
 from fastpay.operations.outages import Outages
@@ -24,6 +25,7 @@ from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.pool import ReaderPool
 from fastpay.store.processors import PostgresProcessors
 from fastpay.store.sealing import Vault
+from fastpay.store.settlements import PostgresSettlements
 
 _log = telemetry.Log("fastpay.processors")
 
@@ -84,4 +86,13 @@ def open_live_payments(
     )
     notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
     parts = (registry, probing, calls, janitor)
-    return OpenLivePayments(parts, (calls, janitor, notices), LivePayments(calls, notices))
+    settling = make_settling(settings, pool, writer, identifiers)
+    return OpenLivePayments(parts, (calls, janitor, notices), LivePayments(calls, notices, settling))
+
+
+def make_settling(
+    settings: Settings, pool: ReaderPool, writer: Writer, identifiers: IdentifierFactory
+) -> Settling:
+    """Return what settles, in a server and for the command line."""
+    links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
+    return Settling(PostgresSettlements(pool), writer, identifiers=identifiers, links=links)

@@ -40,6 +40,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.failures",
             "engine.homes.ports",
             "engine.processors.configuration_ports",
+            "engine.processors.settlement_ports",
             "engine.relay.lease_ports",
             "engine.relay.ports",
             "engine.request_log_ports",

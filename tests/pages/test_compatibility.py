@@ -65,6 +65,11 @@ def test_most_routes_are_compared_with_the_sdk() -> None:
         "/v1/attempts",
         "/v1/payment_intents/{id}/attempts",
         "/v1/payment_intents/{id}/attempts/{attempt}/resolve",
+        "/v1/processors/settlements",
+        "/v1/processors/settlements/{id}",
+        "/v1/processors/settlements/{id}/rows",
+        "/v1/processors/settlements/{id}/rows/{row}/accept",
+        "/v1/processors/settlements/{id}/close",
         "/v1/charges/{id}/refunds",
         "/v1/request_logs/{id}",
     ]

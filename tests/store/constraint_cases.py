@@ -33,6 +33,7 @@ FIRST: list[tuple[str, Row]] = [
     ("webhook_exception", {"sequence": 4}),
     ("webhook_replay", {"webhook_replay_id": name(118)}),
     ("attempt", {"attempt_id": name(124)}),
+    ("settlement", {"settlement_id": name(125)}),
     ("cash_transaction", {"cash_transaction_id": name(123)}),
     ("payout", {"payout_id": name(112)}),
     ("account", {"account_id": name(107), "code": "processor", "normal_side": "D"}),
@@ -54,13 +55,13 @@ STRANGER: Row = {"tenant_id": name(0)}
 OF_A_BOOK = (
     "object_version", "customer", "payment_method", "payment_intent", "setup_intent",
     "connected_account", "webhook_endpoint", "balance", "payout", "account", "event", "idempotency",
-    "search_progress",
+    "search_progress", "settlement",
 )  # fmt: skip
 OF_VERSIONS = (
     "customer", "payment_method", "payment_intent", "charge", "refund", "dispute", "setup_intent",
     "setup_attempt", "connected_account", "account_transfer", "transfer_reversal", "application_fee",
     "fee_refund", "webhook_endpoint", "webhook_replay", "cash_transaction", "balance", "payout",
-    "attempt", "event",
+    "attempt", "settlement", "event",
 )  # fmt: skip
 # constraint: what of a good row is changed so that this constraint, and no other, refuses it.
 CASES: dict[str, list[Row]] = {
@@ -161,6 +162,11 @@ CASES: dict[str, list[Row]] = {
         {"status": "approved", "due_at": None},
         {"status": "review", "held": 1, "due_at": None},
     ],
+    "settlement_status_known": [{"status": "done"}],
+    "settlement_currency_form": [{"currency": "USD"}],
+    "settlement_differences_not_negative": [{"differences": -1, "status": "open"}],
+    "settlement_gross_is_fee_and_net": [{"gross": 101, "ours": 91}],
+    "settlement_closed_at_zero_difference": [{"differences": 1}, {"ours": 91}, {"accepted": 0}],
     "attempt_due_while_open": [{"status": "declined", "held": 0}],
     "webhook_replay_endpoint_fkey": [{"webhook_endpoint_id": name(999)}, STRANGER],
     "cash_transaction_customer_fkey": [{"customer_id": name(999)}, STRANGER],

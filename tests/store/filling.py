@@ -23,6 +23,7 @@ KINDS = {
     "fee_refund": 22,
     "cash_transaction": 23,
     "attempt": 25,
+    "settlement": 26,
     # Of these there are no versions.
     "transfer": 101,
     "tenant": 102,
@@ -57,6 +58,7 @@ CODE = "wallet"
 DESTINATION, STATUS, GROUP = "ba_success", "pending", "G"
 ACCOUNT, TRANSFER = digits_of("connected_account", 1), digits_of("account_transfer", 1)
 ENDPOINT = digits_of("webhook_endpoint", 1)
+PROCESSOR, SETTLEMENT = "acquirer", digits_of("settlement", 1)
 FEE = digits_of("application_fee", 1)
 SEVENTH, SEVENTH_ENDPOINT = digits_of("tenant", 7), digits_of("webhook_endpoint", 7)
 
@@ -190,6 +192,11 @@ _TENTH = [
     f"attempt select {_OWN}, {_ID['attempt']}, 1, {_early(repr('open'), repr('approved'))}, "
     f"{_early('5', '0')}, {_early('number', 'null')}, 5, 'usd', "
     f"{_early(repr(PAYMENT_INTENT) + '::uuid', _ID['payment_intent'])}, 'refund'",
+    f"settlement select {_OWN}, {_ID['settlement']}, 1, 'open', 1, 5, 1, 4, 5, 0, 0, "
+    f"{_early(repr(PROCESSOR), 'number::text')}, 'usd'",
+    f"settlement_row select {_OWN}, {_early(repr(SETTLEMENT) + '::uuid', _ID['settlement'])}, "
+    "number, number, decode(lpad(to_hex(number), 32, '0'), 'hex'), "
+    "'payment', null, null, 5, 1, 4, '2026-01-02', 'duplicate'",
     f"balance select {_OTHER}, {_ID['tenant']}, 1, {_ID['transfer']}, 0, 0",
     *_versions(
         "customer",
@@ -209,6 +216,7 @@ _TENTH = [
         "fee_refund",
         "cash_transaction",
         "attempt",
+        "settlement",
     ),
     f"account select {_OWN}, {_ID['account']}, {_early(repr(CODE), 'number::text')}, 'usd', 'C', 0, 0, 0, 0, "
     "null",

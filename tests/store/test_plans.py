@@ -32,6 +32,8 @@ from tests.store.filling import (
     GROUP,
     PAYMENT_INTENT,
     PAYMENT_METHOD,
+    PROCESSOR,
+    SETTLEMENT,
     SETUP_INTENT,
     SEVENTH,
     STATUS,
@@ -72,6 +74,7 @@ _VALUES = {
     "email": EMAIL,
     "payment_intent_id": PAYMENT_INTENT,
     "payment_method_id": PAYMENT_METHOD,
+    "processor": PROCESSOR,
     "setup_intent_id": SETUP_INTENT,
     "status": STATUS,
     "attempt.status": "open",
@@ -173,6 +176,9 @@ for _is_ascending, _way in ((True, "up"), (False, "down")):
         _others_of = ARGUMENTS[f"{_name}_{_way}"][4:]
         for _case in (f"{_name}_with_endpoints_{_way}", f"{_name}_{_way} looking for endpoints"):
             ARGUMENTS[_case] = (["charge.failed"], True, SEVENTH, False, *_others_of)
+    _rows = (*_SCOPE, SETTLEMENT, 0, _LATER >> 2, _is_ascending, LISTED)
+    ARGUMENTS[f"list_settlement_rows {_way}"] = _rows
+    ARGUMENTS[f"list_settlement_rows_by_status {_way}"] = (*_rows, "duplicate")
     _nothing_more = (None, None, None)
     ARGUMENTS[f"relay_attempts {_way}"] = (
         *(*_SCOPE, ENDPOINT, HIGHEST, LOWEST, _is_ascending, LISTED),
@@ -194,17 +200,10 @@ ELSEWHERE = {
         *(
             "database_connections",
             "database_inspect",
-            "key_create",
-            "key_expire",
-            "key_list",
-            "key_lock",
-            "key_require_signatures",
+            *("key_create", "key_expire", "key_list", "key_lock", "key_require_signatures", "key_revoke"),
         ),
         *(
-            "key_revoke",
-            "member_",
-            "processor_",
-            "reseal_",
+            *("member_", "processor_", "reseal_"),
             *("rollout_add_findings", "rollout_examples", "rollout_findings", "rollout_history"),
             *("rollout_purge_findings", "rollout_routes", "rollout_set"),
             "sealed_survey",
@@ -228,6 +227,7 @@ ELSEWHERE = {
     "keeps the search index beside the payments": (
         *("delete_search_entries", "search_lock", "search_open", "write_search_"),
     ),
+    "goes through one settlement, for an operator": ("settlement_",),
     "asks each tenant, for an operator": ("console_find", "count_held_attempts"),
     "is about operators, who are few": ("operator_",),
     "inserts without a look at anything": ("write_operator_actions",),

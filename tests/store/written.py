@@ -20,6 +20,7 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Answer, Book, Draft, Event, Versioned, Workspace
 from fastpay.domain.processor_objects import Attempt
+from fastpay.domain.settlements import Settlement
 from fastpay.domain.setup_objects import SetupAttempt, SetupIntent
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
@@ -176,6 +177,7 @@ def _objects(number: int, version: int) -> list[Versioned]:
             amount=money["amount"],
             currency=money["currency"],
         ),
+        _settlement(number),
         Payout(id="po_" + digits_of("payout", number), arrival_date=1, **{**money, "status": "paid"}),
         Refund(id="re_" + digits_of("refund", number), charge=charge, payment_intent=intent, **money),
         Dispute(
@@ -204,6 +206,18 @@ def _webhooks(number: int) -> tuple[StoredObject, ...]:
         to_sequence=2,
     )
     return endpoint, replay
+
+
+def _settlement(number: int) -> Settlement:
+    """Return a settlement of a processor."""
+    return Settlement(
+        id="stl_" + digits_of("settlement", number),
+        created=1,
+        processor="acquirer",
+        currency="usd",
+        file="0" * 64,
+        status="open",
+    )
 
 
 def _funded(number: int, customer: str) -> CashTransaction:

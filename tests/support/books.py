@@ -22,6 +22,7 @@ from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMetho
 from fastpay.domain.payouts import Payout
 from fastpay.domain.plan import Event, Versioned
 from fastpay.domain.processor_objects import Attempt
+from fastpay.domain.settlements import Settlement
 from fastpay.domain.setup_objects import Mandate, SetupAttempt, SetupIntent
 from fastpay.domain.tokens import Token
 from fastpay.domain.transfers import AccountTransfer, TransferReversal
@@ -39,6 +40,7 @@ from tests.support.books_of_payouts import (
     pending,
     transfers,
 )
+from tests.support.books_of_settlements import settlements
 
 COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 # Tables of heads by the number that object_version has for their kind.
@@ -60,6 +62,7 @@ HEADS = {
     22: "fee_refund",
     23: "cash_transaction",
     25: "attempt",
+    26: "settlement",
 }
 _KINDS: dict[type, int] = {
     Customer: 1,
@@ -85,6 +88,7 @@ _KINDS: dict[type, int] = {
     CashTransaction: 23,
     FundingInstructions: 24,
     Attempt: 25,
+    Settlement: 26,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
 # A refund of an application fee comes with the fee, and a fee shows a refund that was changed.
@@ -110,6 +114,7 @@ def find_faults(tables: Tables) -> list[str]:
         *application_fees(tables, moves),
         *cash(tables, moves),
         *attempts(tables, moves),
+        *settlements(tables, moves),
     ]
 
 

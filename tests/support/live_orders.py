@@ -16,6 +16,14 @@ from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Attempt, Result, Route
 from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.reviews import ResolveAttempt
+from fastpay.domain.settlements import (
+    AcceptDifference,
+    BeginMatching,
+    CloseSettlement,
+    RecordMatching,
+    Settlement,
+    Sums,
+)
 from fastpay.errors import FastpayError
 from tests.support.world import PAY, World, card
 
@@ -62,6 +70,8 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
     )
     if not attempts or chance.random() < 0.2:
         return begin
+    if chance.random() < 0.2:
+        return _settle(world, chance, number)
     attempt, intent = chance.choice(attempts), chance.choice(intents)
     following = _route(number) if chance.random() < 0.5 else None
     makers: tuple[Callable[[], Command], ...] = (
@@ -95,6 +105,34 @@ def _result(attempt: Attempt, chance: random.Random) -> Result:
         },
         Result,
     )
+
+
+def _settle(world: World, chance: random.Random, number: int) -> Command:
+    """Return the next command on a settlement, or one that comes too early or too late."""
+    found = [one.object for one in world.objects.values() if isinstance(one.object, Settlement)]
+    begun = f"stl_{number:032x}"
+    if not found or chance.random() < 0.2:
+        return BeginMatching(id=begun, processor="acquirer", currency="usd", file="0" * 64)
+    one = chance.choice(found)
+    gross, fee, amount = chance.randint(-50, 50), chance.randint(0, 5), chance.choice((-5, 0, 5))
+    sums = Sums(
+        rows=3, gross=gross, fee=fee, net=gross - fee, ours=gross - amount, differences=int(amount != 0)
+    )
+    makers: tuple[Callable[[], Command], ...] = (
+        lambda: BeginMatching(id=one.id, processor="acquirer", currency="usd", file=one.file),
+        lambda: RecordMatching(id=one.id, revision=one.revision, sums=sums),
+        lambda: AcceptDifference(
+            id=one.id,
+            position=chance.randint(1, 3),
+            status="missing_here",
+            amount=one.gross - one.ours - one.accepted,
+            revision=one.revision,
+            by="Ada",
+            reason="told",
+        ),
+        lambda: CloseSettlement(id=one.id),
+    )
+    return chance.choice(makers)()
 
 
 def _route(number: int) -> Route:

@@ -206,6 +206,7 @@ PARAMETERS: Mapping[str, str] = {
     "postal_code": "Postal code.",
     "preferred_locales": "Languages of the customer, the preferred one first.",
     "prior_undisputed_transactions": "Earlier payments of the customer that were not disputed.",
+    "processor": "Name of the processor.",
     "product_code": "Code of the product.",
     "product_description": "What was bought.",
     "product_name": "Name of the product.",

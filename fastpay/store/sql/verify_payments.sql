@@ -259,6 +259,72 @@ claim (object_id, prefix, field, stated, found) as (
     ) as doubt (field, stated, found)
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.code = 'in_doubt'
     union all
+    -- A settlement says what its rows come to, each about what is booked for its payment, and posts that when it
+    -- closes.
+    select settlement.settlement_id, 'stl', told.field, told.stated, told.found
+    from settlement
+    left join (
+        select
+            row.settlement_id, sum(row.gross)::bigint as gross, sum(row.fee)::bigint as fee,
+            sum(row.ours)::bigint as ours,
+            sum(case when row.status = 'matched' and row.type <> 'fee' then row.ours else 0 end)::bigint as matched,
+            sum(
+                case
+                    when row.status = 'matched' and row.type <> 'fee' and attempt.status = 'approved'
+                    then case row.type when 'refund' then -attempt.amount else attempt.amount end
+                    else 0
+                end
+            )::bigint as booked,
+            count(*) filter (
+                where row.status <> 'matched' and not row.accepted and (row.status <> 'pending' or row.line is not null)
+            ) as differences
+        from settlement_row as row
+        left join attempt
+            on attempt.tenant_id = row.tenant_id
+            and attempt.livemode = row.livemode
+            and attempt.attempt_id = row.attempt_id
+        where row.tenant_id = $1::uuid and row.livemode = $2::boolean
+        group by row.settlement_id
+    ) as found on found.settlement_id = settlement.settlement_id
+    left join moved as bank on bank.source_id = settlement.settlement_id and bank.kind = 'settlement'
+    left join moved as kept on kept.source_id = settlement.settlement_id and kept.kind = 'settlement_fee'
+    cross join lateral (
+        values
+            ('gross of rows', settlement.gross, coalesce(found.gross, 0)),
+            ('fee of rows', settlement.fee, coalesce(found.fee, 0)),
+            ('booked for rows', settlement.ours, coalesce(found.ours, 0)),
+            ('booked for matched rows', coalesce(found.matched, 0), coalesce(found.booked, 0)),
+            ('differences', settlement.differences, coalesce(found.differences, 0)),
+            (
+                'net', case settlement.status when 'closed' then abs(settlement.net) else 0 end,
+                coalesce(bank.amount, 0)
+            ),
+            (
+                'fee', case settlement.status when 'closed' then abs(settlement.fee) else 0 end,
+                coalesce(kept.amount, 0)
+            )
+    ) as told (field, stated, found)
+    where settlement.tenant_id = $1::uuid and settlement.livemode = $2::boolean and settlement.status <> 'matching'
+    union all
+    -- What came to the bank, and what is no longer owed, is what closed settlements and accepted differences say.
+    select account.account_id, 'lacc', 'balance of ' || account.code, coalesce(told.amount, 0),
+        account.debits_posted - account.credits_posted
+    from account
+    left join (
+        select settlement.currency, flow.code, sum(flow.amount)::bigint as amount
+        from settlement
+        cross join lateral (
+            values
+                ('settlement_bank', case settlement.status when 'closed' then settlement.net else 0 end),
+                ('processor_fees', case settlement.status when 'closed' then settlement.fee else 0 end),
+                ('settlement_differences', -settlement.accepted)
+        ) as flow (code, amount)
+        where settlement.tenant_id = $1::uuid and settlement.livemode = $2::boolean
+        group by settlement.currency, flow.code
+    ) as told on told.currency = account.currency and told.code = account.code
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean
+        and account.code in ('settlement_bank', 'processor_fees', 'settlement_differences')
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance

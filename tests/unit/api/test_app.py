@@ -12,6 +12,8 @@ from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.unit.api.fakes import FUNDING, OTHER, SECRET, Api, error_of
 
 ABSENT = "0199e9b7e0007abc8def012345678901"
+# What paths name below an object, with the prefixes of their identifiers.
+BELOW = {"attempt": "att", "refund": "fr", "reversal": "trr", "row": "stlr", "transaction": "ccsbtxn"}
 
 
 @pytest.fixture
@@ -294,6 +296,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "webhook_endpoints": api.post("/v1/webhook_endpoints", "url=https://a.example&enabled_events[]=*")[
             "id"
         ],
+        "processors": f"stl_{ABSENT}",
         **make_movements(api),
         **{f"ledger {name}": identifier for name, identifier in api.furnish_ledger().items()},
     }
@@ -321,11 +324,9 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         for wanted in (identifier, f"{prefix}_{ABSENT}", "nonsense", f"evt_{ABSENT}"):
             arguments = {
                 "payment_method": method["id"],
-                "reversal": f"trr_{ABSENT}",
-                "refund": f"fr_{ABSENT}",
+                **{name: f"{below}_{ABSENT}" for name, below in BELOW.items()},
                 "source": method["id"].replace("pm_", "card_"),
                 "charge": known["charges"],
-                "transaction": f"ccsbtxn_{ABSENT}",
             }
             path = route.path.format(id=wanted, **arguments)
             response = api.send(route.method, path, form, key=OTHER)

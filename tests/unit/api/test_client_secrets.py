@@ -30,6 +30,8 @@ def test_a_publishable_key_reaches_only_what_a_client_secret_protects(api: Api) 
             "payment_method": f"pm_{ABSENT}",
             "reversal": "x",
             "refund": "x",
+            "row": "x",
+            "attempt": "x",
             "transaction": "x",
             "source": f"card_{ABSENT}",
         }

@@ -217,7 +217,7 @@ LEGACY = {"ch": {"dispute"}}
 
 
 def test_every_declared_field_is_one_that_the_sdk_knows() -> None:
-    own = {"att", "lacc", "lbal", "lbat", "lent", "ltr", "wrp"}
+    own = {"att", "lacc", "lbal", "lbat", "lent", "ltr", "stl", "stlr", "wrp"}
     assert {resource.kind.prefix for resource in RESOURCES} - own == set(SDK_CLASSES)
     for prefix, known in SDK_CLASSES.items():
         expandable = RESOURCES.of_kind(kinds.KINDS[prefix]).expandable

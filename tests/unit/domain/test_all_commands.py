@@ -211,4 +211,5 @@ def test_the_books_stay_right_in_any_order_and_no_command_that_moves_money_is_le
         if not missing:
             return
         missing -= run_order(f"{SEED} more {number}").keys()
+        missing -= run_live_order(f"{SEED} more {number}").keys()
     assert missing == set()
