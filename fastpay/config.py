@@ -158,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rollout_timestamps: tuple[Pattern, ...] = ()
     rollout_unordered: tuple[Pattern, ...] = ()
     rollout_noise_percent: Percent = limits.comparison_noise_percent
+    rollout_slow_ms: Patience = limits.guardrail_slow_ms
     webhook_attempt_days: AttemptDays = limits.webhook_attempt_days
     processor_arrival_s: ArrivalTime = limits.processor_arrival_s
     processor_timeout_ms: ProcessorTimeout = limits.processor_timeout_ms

@@ -146,7 +146,7 @@ class Application:
                     services,
                     path,
                     served,
-                    routes=services.front.routes,
+                    front=services.front,
                     pass_through=self._pass_through,
                     shadow=shadow,
                     candidate=Candidate(

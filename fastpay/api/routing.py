@@ -20,7 +20,7 @@ from fastpay.api.shadowing import Candidate, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
 from fastpay.engine.rollout.choice import LEGACY, RouteState, Side, choose, owner_of_all
 from fastpay.engine.rollout.finding_ports import RouteKey
-from fastpay.engine.rollout.routes import Routes
+from fastpay.engine.rollout.routes import Front
 from fastpay.engine.write.idempotency import key_digest
 from fastpay.errors import FastpayError, InvalidRequest, Unauthenticated
 
@@ -38,7 +38,7 @@ class RoutedPath:
         template: str,
         served: ServedPath,
         *,
-        routes: Routes,
+        front: Front,
         pass_through: PassThrough,
         shadow: Shadow,
         candidate: Candidate,
@@ -48,9 +48,10 @@ class RoutedPath:
         self._services = services
         self._template = template
         self._served = served
-        self._routes = routes
+        self._routes = front.routes
         self._pass_through = pass_through
         self._shadow = shadow
+        self._guardrails = front.guardrails
         self._candidate = candidate
         self._body_bytes_max = services.settings.body_bytes_max * body_factor
 
@@ -71,10 +72,13 @@ class RoutedPath:
         except FastpayError as error:
             await self._pass_through.refuse(scope, send, error)
             return
+        key = RouteKey(state.change, route)
+        if state.state == "split":
+            send = self._watched(send, key, side)
         if side != LEGACY:
             await self._served(scope, receive, _marked(send))
         elif state.state == "shadow":
-            request = ShadowRequest(scope, RouteKey(state.change, route), self._candidate, named, body)
+            request = ShadowRequest(scope, key, self._candidate, named, body)
             await self._shadow(request, receive, send)
         else:
             await self._pass_through(scope, receive, send)
@@ -104,10 +108,27 @@ class RoutedPath:
             if credentials is not None and body is not None:
                 subject = self._subject(credentials, key, body, headers.get("content-type", ""))
             side = choose(state, subject)
+            if state.state == "split" and subject is not None and self._template == _CUSTOMERS:
+                route = f"{scope['method']} {self._template}"
+                self._guardrails.drawn(RouteKey(state.change, route), side, state.percent)
         if key is None or credentials is None:
             return side
         digest = key_digest(credentials.scope, key, is_publishable=credentials.kind == "publishable")
         return await self._routes.bind(credentials.scope, digest, side)
+
+    def _watched(self, send: Send, key: RouteKey, side: Side) -> Send:
+        """Return a `send` that tells the guardrails of an answer that is sent in full."""
+        guardrails, begun_ns, status = self._guardrails, self._guardrails.now_ns(), 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                guardrails.answered(key, side, status, begun_ns)
+
+        return watch
 
     async def _find_client(self, scope: Scope, headers: Mapping[str, str]) -> Credentials | None:
         """Return whose request it is, None if only the legacy API may know. Raises: FastpayError."""

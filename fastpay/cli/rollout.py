@@ -69,9 +69,34 @@ def show_history(config: str | None, limit: int, **flags: Any) -> None:
 def set_state(config: str | None, route: str, state: str, by: str, **flags: Any) -> None:
     """Choose which side answers ROUTE, such as "POST /v1/payment_intents", or * for all routes."""
     settings = prepare(config, flags)
-    from fastpay.operations.rollout import read_route, read_state  # noqa: PLC0415
-    from fastpay.store.rollout import set_route  # noqa: PLC0415
+    from fastpay.operations.rollout import check_latch, read_route, read_state  # noqa: PLC0415
+    from fastpay.store.rollout import list_routes, set_route  # noqa: PLC0415
 
     name, chosen = read_route(route), read_state(state)
-    with_connection(settings, lambda connection: set_route(connection, name, chosen, changed_by=by))
+
+    async def work(connection: Any) -> None:
+        check_latch(await list_routes(connection), name, chosen)
+        await set_route(connection, name, chosen, changed_by=by)
+
+    with_connection(settings, work)
     click.echo(f"{name} {state}")
+
+
+@rollout.command("rearm")
+@click.argument("route", metavar="ROUTE")
+@click.option("--by", metavar="NAME", default=getpass.getuser, help="Who rearms it; the account by default.")
+@settings_options
+def rearm(config: str | None, route: str, by: str, **flags: Any) -> None:
+    """Let ROUTE be moved again that a guardrail has rolled back. The legacy API answers it until then."""
+    settings = prepare(config, flags)
+    from fastpay.operations.rollout import check_rearmed, read_route  # noqa: PLC0415
+    from fastpay.store.rollout import list_routes, set_route  # noqa: PLC0415
+
+    name = read_route(route)
+
+    async def work(connection: Any) -> None:
+        rearmed = check_rearmed(await list_routes(connection), name)
+        await set_route(connection, name, rearmed, changed_by=by)
+
+    with_connection(settings, work)
+    click.echo(f"{name} may be moved again")

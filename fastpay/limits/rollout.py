@@ -39,3 +39,18 @@ comparison_time_min = 1_000_000_000
 comparison_noise_samples = 200
 comparison_noise_max = 200
 comparison_noise_percent = 5
+
+# Guardrails of routes that are split: how often they look, and how often a route that is as good as the
+# legacy API may be rolled back by mistake, however long it is watched.
+guardrail_interval_ms = 1_000
+guardrail_false_rate = 0.01
+guardrail_slow_ms = 1_000
+# What is assumed before anything is known: the rate of the legacy API, and how much worse fastpay may be.
+# Each counts for so many requests.
+guardrail_prior_rate = 0.01
+guardrail_prior_factor = 3
+guardrail_prior_requests = 50
+# All instances know a rollback within ten seconds of the request that was one too many.
+guardrail_known_ms = 10_000
+
+assert guardrail_interval_ms + 2 * rollout_poll_ms < guardrail_known_ms

@@ -181,6 +181,7 @@ TABLE: tuple[Metric, ...] = (
             "uncompared": "Requests that could not be compared",
         },
     ),
+    *_counted("rollout_", "counter", {"rollbacks": "Routes that a guardrail has rolled back"}),
     *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
     *_counted(
         "processor_",

@@ -196,8 +196,8 @@ async def _keep_front(
     stack.push_async_callback(_close_in_time, legacy.close, deadline)
     trial = TrialWriter(_open_batches(stack, database, deadline), clock)
     front = await open_front(settings, legacy, pool, trial, clock=clock, is_away=outages.database.is_away)
-    counters.add(front.findings)
-    _keep_running(stack, deadline, front.routes, front.findings, front.shadow)
+    counters.add(front.findings, front.guardrails)
+    _keep_running(stack, deadline, front.routes, front.findings, front.shadow, front.guardrails)
     return front
 
 

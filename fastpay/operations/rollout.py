@@ -1,7 +1,7 @@
 """Puts together what an instance needs to stand in front of an older API, and what operators see of it."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fastpay.clock import Clock
@@ -9,15 +9,18 @@ from fastpay.config import Settings
 from fastpay.engine.dependencies import Dependency
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
 from fastpay.engine.rollout.findings import Findings
+from fastpay.engine.rollout.guardrails import Guardrails
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.routes import EVERY, Front, Routes
 from fastpay.engine.rollout.rules import Rules
 from fastpay.engine.rollout.shadow import ShadowTasks
 from fastpay.engine.write.trial import TrialWriter
 from fastpay.errors import ConfigurationError
+from fastpay.observability.program_name import command_name
 from fastpay.store.pool import ReaderPool
 from fastpay.store.rollout import PostgresRollout, RouteChange
 from fastpay.store.rollout_findings import PostgresFindings
+from fastpay.store.rollout_guard import PostgresGuard
 
 if TYPE_CHECKING:
     from fastpay.outbound.legacy.client import LegacyClient
@@ -63,6 +66,7 @@ async def open_front(
         Findings(PostgresFindings(pool), clock=clock, is_away=is_away),
         ShadowTasks(),
         trial,
+        Guardrails(PostgresGuard(pool), clock=clock, slow_ms=settings.rollout_slow_ms, is_away=is_away),
         Rules(
             ignored=settings.rollout_ignore,
             identifiers=settings.rollout_identifiers,
@@ -109,9 +113,31 @@ def route_names() -> list[str]:
 def describe(change: RouteChange) -> str:
     """Return a change as a line."""
     state = written(change.state)
-    return f"{change.changed_at:%Y-%m-%d %H:%M:%S}Z  {change.route}  {state}  {change.changed_by}"
+    line = f"{change.changed_at:%Y-%m-%d %H:%M:%S}Z  {change.route}  {state}  {change.changed_by}"
+    return line if change.reason is None else f"{line}  {change.reason}"
+
+
+def check_latch(changes: Sequence[RouteChange], route: str, state: RouteState) -> None:
+    """Raise ConfigurationError if a route was rolled back that is to be moved again.
+
+    All routes may be given to the legacy API, whatever happened to some of them.
+    """
+    latched = [change for change in changes if change.reason is not None and route in (EVERY, change.route)]
+    if latched and (route, state.state) != (EVERY, "legacy"):
+        first = latched[0]
+        raise ConfigurationError(
+            f"{first.route} was rolled back: {first.reason}. When you know why, rearm it: "
+            f"{command_name()} rollout rearm {first.route!r}"
+        )
 
 
 def written(state: RouteState) -> str:
     """Return a state as it is written on the command line."""
     return f"split={state.percent}" if state.state == "split" else state.state
+
+
+def check_rearmed(changes: Sequence[RouteChange], route: str) -> RouteState:
+    """Return the state of a route that is rearmed. Raises: ConfigurationError if none was rolled back."""
+    if not any(change.reason is not None and route in (EVERY, change.route) for change in changes):
+        raise ConfigurationError(f"{route} was not rolled back")
+    return ALL_LEGACY

@@ -1,5 +1,6 @@
-"""What comparing the answers of both sides has found, for an operator: lines, and a report to keep."""
+"""What comparing both sides and guarding them has found, for an operator: lines, and a report to keep."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,12 @@ from fastpay import limits
 from fastpay.config import Settings
 from fastpay.engine.rollout.choice import ALL_LEGACY
 from fastpay.engine.rollout.finding_ports import Example, Measure
+from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
 from fastpay.engine.rollout.routes import EVERY
 from fastpay.operations.rollout import route_names, written
 from fastpay.store.rollout import RouteChange, list_changes, list_routes
 from fastpay.store.rollout_findings import Finding, list_findings
+from fastpay.store.rollout_guard import list_evidence
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -22,6 +25,17 @@ class Difference(msgspec.Struct, frozen=True):
     name: str
     count: int
     examples: tuple[Example, ...]
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """Requests on a split route by metric, how many were bad, and how sure it is that fastpay is worse."""
+
+    metric: str
+    legacy: int
+    legacy_bad: int
+    fastpay: int
+    fastpay_bad: int
+    evidence_log10: float
 
 
 class RouteReport(msgspec.Struct, frozen=True):
@@ -40,6 +54,7 @@ class RouteReport(msgspec.Struct, frozen=True):
     # How many differences each rule has hidden, and its share of all that were hidden.
     hidden: Mapping[str, int]
     hidden_share: Mapping[str, float]
+    watched: tuple[Watched, ...]
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -50,16 +65,18 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def is_red(self) -> bool:
-        """Whether a route in shadow gives no reason to move it."""
+        """Whether a route gives no reason to move it on."""
         return any((one.verdict or "").startswith("red") for one in self.routes)
 
 
 async def read_report(connection: Any) -> Report:
     """Return what is known of all routes. Connections are `Any`, since asyncpg has no types."""
     changes = await list_routes(connection)
-    findings, examples = await list_findings(connection, [change.state.change for change in changes])
+    numbers = [change.state.change for change in changes]
+    findings, examples = await list_findings(connection, numbers)
+    kept = await list_evidence(connection, numbers)
     history = await list_changes(connection, limits.rollout_history_max)
-    return Report(tuple(_routes(changes, findings, examples)), tuple(history))
+    return Report(tuple(_routes(changes, findings, examples, kept)), tuple(history))
 
 
 def status_lines(settings: Settings, report: Report) -> Iterator[str]:
@@ -73,16 +90,16 @@ def status_lines(settings: Settings, report: Report) -> Iterator[str]:
         if route.state.startswith("split") and not route.route.startswith("POST "):
             told += "  (what names no object stays with legacy: lists and balances are not merged)"
         if route.verdict is not None:
-            told += f"  {_compared(route)}"
+            told += f"  {_found(route)}"
         yield told
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """Yield the report as text: routes in shadow, with what differs and what rules hide."""
+    """Yield the report as text: routes that are compared or watched, with what was found."""
     for route in report.routes:
         if route.verdict is None:
             continue
-        yield f"{route.route}  {_compared(route)}"
+        yield f"{route.route}  {_found(route)}"
         for difference in route.differences:
             yield f"  {difference.name}: {difference.count}"
             for one in difference.examples:
@@ -92,18 +109,30 @@ def report_lines(report: Report) -> Iterator[str]:
 
 
 def _routes(
-    changes: Sequence[RouteChange], findings: Sequence[Finding], examples: Sequence[Example]
+    changes: Sequence[RouteChange],
+    findings: Sequence[Finding],
+    examples: Sequence[Example],
+    kept: Sequence[Kept],
 ) -> Iterator[RouteReport]:
     by_route = {change.route: change for change in changes}
     for name in route_names():
         change = by_route.get(name) or by_route.get(EVERY)
         own = [one for one in findings if change and one.count.key == (change.state.change, name)]
         shown = [one for one in examples if change and one.key == (change.state.change, name)]
-        yield _route(name, change, own, shown)
+        watched = [_watched(one) for one in kept if change and one.key == (change.state.change, name)]
+        yield _route(name, change, own, shown, watched)
 
 
-def _compared(route: RouteReport) -> str:
-    """Return what comparing has found, in a line."""
+def _found(route: RouteReport) -> str:
+    """Return what was found, in a line."""
+    if route.watched:
+        watched = (
+            f"{one.metric}: {one.fastpay_bad} of {one.fastpay}, legacy {one.legacy_bad} of {one.legacy}"
+            for one in route.watched
+        )
+        return f"{route.verdict}  {'; '.join(watched)}"
+    if route.state != "shadow":
+        return str(route.verdict)
     line = f"{route.verdict}  compared={route.compared} equal={route.equal} differing={route.differing}"
     for name, count in route.not_compared.items():
         line += f" {name}={count}"
@@ -111,18 +140,29 @@ def _compared(route: RouteReport) -> str:
 
 
 def _route(
-    name: str, change: RouteChange | None, findings: Sequence[Finding], examples: Sequence[Example]
+    name: str,
+    change: RouteChange | None,
+    findings: Sequence[Finding],
+    examples: Sequence[Example],
+    watched: Sequence[Watched],
 ) -> RouteReport:
     outcomes = _named(findings, "outcome")
     equal, differing = outcomes.pop("equal", 0), outcomes.pop("differing", 0)
     hidden = _named(findings, "hidden")
     state = ALL_LEGACY if change is None else change.state
+    verdict = None
+    if change is not None and change.reason is not None:
+        verdict = f"red: rolled back: {change.reason}"
+    elif state.state == "shadow":
+        verdict = _verdict(equal, differing)
+    elif state.state == "split" and state.percent:
+        verdict = _verdict_of_split(watched)
     return RouteReport(
         name,
         written(state),
         None if change is None else change.changed_at,
         None if change is None else change.changed_by,
-        _verdict(equal, differing) if state.state == "shadow" else None,
+        verdict,
         equal + differing,
         equal,
         differing,
@@ -130,6 +170,7 @@ def _route(
         tuple(_differences(_named(findings, "difference"), examples)),
         hidden,
         {rule: count / sum(hidden.values()) for rule, count in hidden.items()},
+        tuple(watched),
     )
 
 
@@ -137,6 +178,20 @@ def _verdict(equal: int, differing: int) -> str:
     if not equal + differing:
         return "red: nothing was compared"
     return "red: answers differ" if differing else "green"
+
+
+def _verdict_of_split(watched: Sequence[Watched]) -> str:
+    if not any(one.fastpay for one in watched):
+        return "red: nothing has reached fastpay"
+    is_unlikely = any(
+        one.metric == SAMPLE and one.evidence_log10 >= -math.log10(limits.guardrail_false_rate)
+        for one in watched
+    )
+    return "red: customers are not drawn as the share says" if is_unlikely else "green"
+
+
+def _watched(kept: Kept) -> Watched:
+    return Watched(kept.metric, *kept.evidence.seen, kept.evidence.log / math.log(10))
 
 
 def _named(findings: Sequence[Finding], measure: Measure) -> dict[str, int]:

@@ -20,6 +20,8 @@ class RouteChange(msgspec.Struct, frozen=True):
     state: RouteState
     changed_at: datetime
     changed_by: str
+    # Why a guardrail has rolled it back.
+    reason: str | None = None
 
 
 class PostgresRollout:
@@ -75,6 +77,7 @@ def _changes(rows: Any) -> list[RouteChange]:
             RouteState(row["state"], row["percent"], row["change_id"]),
             row["changed_at"],
             row["changed_by"],
+            row["reason"],
         )
         for row in rows
     ]

@@ -45,7 +45,9 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.relay.ports",
             "engine.request_log_ports",
             "engine.rollout.choice",
+            "engine.rollout.evidence",
             "engine.rollout.finding_ports",
+            "engine.rollout.guard_ports",
             "server.addresses",
         }
     ),

@@ -4,9 +4,13 @@ from tests.mutants.mutant import Mutant
 
 SHADOWING = "fastpay/api/shadowing.py"
 RULES = "fastpay/engine/rollout/rules.py"
+EVIDENCE = "fastpay/engine/rollout/evidence.py"
+GUARDRAILS = "fastpay/engine/rollout/guardrails.py"
 COMPARISON = "fastpay/engine/rollout/comparison.py"
 
 WRITES = "tests/rollout/test_shadow_writes.py"
+SURE = "tests/unit/engine/rollout/test_evidence.py"
+GUARDED = "tests/unit/engine/rollout/test_guardrails.py"
 COMPARED = "tests/unit/engine/rollout/test_comparison.py"
 
 ROLLOUT = (
@@ -30,5 +34,19 @@ ROLLOUT = (
         " and not isinstance(legacy, dict | list):\n            return\n",
         ":\n            return\n",
         (COMPARED,),
+    ),
+    Mutant(
+        "bet-on-what-was-seen-just-now",
+        EVIDENCE,
+        "_log_of(block, *_bets(self.seen))",
+        "_log_of(block, *_bets(self.seen.plus(block)))",
+        (f"{SURE}::test_a_block_is_expected_not_to_add_evidence_unless_fastpay_is_worse",),
+    ),
+    Mutant(
+        "forget-a-block-that-another-instance-overtook",
+        GUARDRAILS,
+        "            if (kept.key, kept.metric) in replaced:\n",
+        "            if replaced is not None:\n",
+        (f"{GUARDED}::test_a_block_that_another_instance_overtook_comes_again",),
     ),
 )

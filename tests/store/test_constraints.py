@@ -28,7 +28,7 @@ TABLES_OF_OTHERS = (
     *("schema_compatibility", "webhook_instance", "webhook_attempt", "request_log"),
     *("operator", "operator_invitation", "operator_session", "operator_action"),
     *("operator_passkey", "operator_challenge", "processor", "processor_routing"),
-    *("rollout_change", "rollout_key", "rollout_finding", "rollout_example"),
+    *("rollout_change", "rollout_key", "rollout_finding", "rollout_example", "rollout_guard"),
     *("settlement_file", "settlement_row"),
 )
 

@@ -9,6 +9,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
 from fastpay.engine.rollout.findings import Findings
+from fastpay.engine.rollout.guardrails import Guardrails
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.rules import Rules
 from fastpay.engine.rollout.shadow import ShadowTasks
@@ -88,5 +89,6 @@ class Front(NamedTuple):
     findings: Findings
     shadow: ShadowTasks
     trial: TrialWriter
+    guardrails: Guardrails
     rules: Rules = Rules()
     noise_every: int = 100 // limits.comparison_noise_percent

@@ -1,0 +1,60 @@
+"""What guardrails know of split routes, and rollbacks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastpay.engine.rollout.evidence import Evidence, Sides
+from fastpay.engine.rollout.finding_ports import RouteKey
+from fastpay.engine.rollout.guard_ports import Kept
+from fastpay.store.pool import ReaderPool
+from fastpay.store.statements import SQL
+
+
+class PostgresGuard:
+    """Satisfies `GuardStore`. Each raises DatabaseUnavailable and Overloaded."""
+
+    def __init__(self, pool: ReaderPool) -> None:
+        self._pool = pool
+
+    async def read_evidence(self, changes: Sequence[int]) -> Sequence[Kept]:
+        """Return what is known of routes since these changes."""
+        return _kept(await self._pool.fetch(SQL["rollout_guards"], list(changes)))
+
+    async def keep_evidence(self, kept: Sequence[Kept]) -> Sequence[tuple[RouteKey, str]]:
+        """Replace what is known, each only if it is of one block less; return what was replaced."""
+        rows = [
+            (*one.key, one.metric, one.evidence.blocks, *one.evidence.seen, repr(one.evidence.log))
+            for one in kept
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        found = await self._pool.fetch(SQL["rollout_keep_guards"], *columns)
+        return [(RouteKey(row["change_id"], row["route"]), row["metric"]) for row in found]
+
+    async def find_charged_twice(self, seconds: int) -> int:
+        """Return how many idempotency keys of the last seconds were carried out by both sides."""
+        found: int = (await self._pool.fetch(SQL["rollout_charged_twice"], seconds))[0]["count"]
+        return found
+
+    async def roll_back(self, key: RouteKey, reason: str) -> bool:
+        """Let the legacy API answer a route, if it still is as that change set it. Tell whether it was."""
+        return bool(await self._pool.fetch(SQL["rollout_roll_back"], key.route, key.change, reason))
+
+
+async def list_evidence(connection: Any, changes: Sequence[int]) -> list[Kept]:
+    """Return what is known of routes. Connections are `Any`, since asyncpg has no types."""
+    return _kept(await connection.fetch(SQL["rollout_guards"], list(changes)))
+
+
+def _kept(rows: Sequence[Any]) -> list[Kept]:
+    return [
+        Kept(
+            RouteKey(row["change_id"], row["route"]),
+            row["metric"],
+            Evidence(
+                Sides(row["legacy"], row["legacy_bad"], row["fastpay"], row["fastpay_bad"]),
+                row["blocks"],
+                row["evidence"],
+            ),
+        )
+        for row in rows
+    ]

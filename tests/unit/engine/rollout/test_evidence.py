@@ -1,0 +1,103 @@
+"""Evidence does not grow by itself, however often one looks, and grows fast where fastpay is worse."""
+
+import itertools
+import math
+import random
+
+import pytest
+
+from fastpay import limits
+from fastpay.engine.rollout.evidence import METRICS, Evidence, Sides, log_of_ratio
+
+RUNS, BLOCKS = 1_000, 200
+
+
+def expectation(evidence: Evidence, legacy: tuple[int, float], fastpay: tuple[int, float]) -> float:
+    """Return what a block is expected to multiply the evidence by: a sum over all that can happen."""
+    (there, rate), (here, own_rate) = legacy, fastpay
+    return sum(
+        math.comb(there, bad)
+        * rate**bad
+        * (1 - rate) ** (there - bad)
+        * math.comb(here, own)
+        * own_rate**own
+        * (1 - own_rate) ** (here - own)
+        * math.exp(evidence.after(Sides(there, bad, here, own)).log - evidence.log)
+        for bad in range(there + 1)
+        for own in range(here + 1)
+    )
+
+
+SEEN = (Sides(), Sides(1000, 10, 100, 40), Sides(1000, 500, 10, 0), Sides(50, 0, 50, 50))
+RATES = (0.0, 0.001, 0.01, 0.2, 0.5, 0.99)
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_a_block_is_expected_not_to_add_evidence_unless_fastpay_is_worse(seen: Sides) -> None:
+    for (there, here), (rate, own_rate) in itertools.product(
+        ((1, 1), (7, 3), (2, 9)), itertools.product(RATES, RATES)
+    ):
+        grown = expectation(Evidence(seen), (there, rate), (here, own_rate))
+        if own_rate <= rate:
+            assert grown <= 1 + 1e-9, (there, here, rate, own_rate)
+
+
+def simulated(chance: random.Random, rates: tuple[float, float], requests: tuple[int, int]) -> int | None:
+    """Return the block after which fastpay is taken for worse, looking after each; None if never."""
+    evidence = Evidence()
+    for block in range(BLOCKS):
+        bad = [
+            sum(chance.random() < rate for _ in range(count))
+            for rate, count in zip(rates, requests, strict=True)
+        ]
+        evidence = evidence.after(Sides(requests[0], bad[0], requests[1], bad[1]))
+        if evidence.is_worse:
+            return block + 1
+    return None
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_of_a_thousand_equal_pairs_at_most_the_stated_rate_is_rolled_back(rate: float) -> None:
+    chance = random.Random(7)
+    fallen = sum(simulated(chance, (rate, rate), (9, 3)) is not None for _ in range(RUNS))
+    assert fallen <= RUNS * limits.guardrail_false_rate / len(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("rates", "requests", "blocks"),
+    [((0.001, 0.1), (90, 10), 20), ((0.01, 0.5), (99, 1), 30), ((0.05, 0.15), (50, 50), 20)],
+)
+def test_a_worse_side_is_found(rates: tuple[float, float], requests: tuple[int, int], blocks: int) -> None:
+    chance = random.Random(7)
+    found = [simulated(chance, rates, requests) for _ in range(50)]
+    assert all(one is not None and one <= blocks for one in found), found
+
+
+def test_a_better_side_is_never_worse() -> None:
+    chance = random.Random(7)
+    assert all(simulated(chance, (0.3, 0.05), (9, 9)) is None for _ in range(50))
+
+
+def test_an_empty_block_and_a_block_of_one_side_say_nothing() -> None:
+    for block in (Sides(), Sides(10, 9, 0, 0), Sides(0, 0, 10, 9)):
+        assert Evidence().after(block).log == pytest.approx(0)
+
+
+def test_a_wrong_share_is_found_and_a_right_one_is_not() -> None:
+    threshold = math.log(1 / limits.guardrail_false_rate)
+    assert log_of_ratio(900, 100, 50) > threshold
+    assert log_of_ratio(990, 10, 10) > threshold
+    chance = random.Random(7)
+    wrong = 0
+    for _ in range(RUNS):
+        legacy = fastpay = 0
+        for _ in range(BLOCKS):
+            if chance.random() < 0.1:
+                fastpay += 1
+            else:
+                legacy += 1
+            if log_of_ratio(legacy, fastpay, 10) > threshold:
+                wrong += 1
+                break
+    assert wrong <= RUNS * limits.guardrail_false_rate
+    assert log_of_ratio(10, 0, 0) == log_of_ratio(0, 10, 100) == 0
