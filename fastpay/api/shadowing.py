@@ -42,6 +42,7 @@ Served = Callable[[Scope, Receive, Send], Awaitable[None]]
 _NOT_FOR_CANDIDATES = frozenset((b"accept-encoding", b"if-none-match", b"if-modified-since", b"range"))
 _CONDITIONAL = _NOT_FOR_CANDIDATES - {b"accept-encoding"}
 _GZIP = 31
+_FAILED = 500
 
 
 class Candidate(NamedTuple):
@@ -111,14 +112,19 @@ class Shadow:
 
     async def _compare(self, request: ShadowRequest, recorder: "_Recorder") -> None:
         legacy = recorder.shown()
-        if isinstance(legacy, Shown) and legacy.status < 500:
-            fastpay = await self._ask_here(request)
-            again = await self._ask_again(request, recorder) if self._learns_from(request) else None
-            self._end(request, recorder.request_id, legacy, fastpay, again)
-        else:
+        if not isinstance(legacy, Shown) or legacy.status >= _FAILED:
             self._findings.ended(request.key, "legacy_failed" if isinstance(legacy, Shown) else legacy)
+            return
+        try:
+            async with asyncio.timeout(limits.shadow_timeout_ms / 1000):
+                fastpay = await self._ask_here(request)
+                again = await self._ask_again(request, recorder) if self._learns_from(request) else None
+        except TimeoutError:
+            # Streams of events, which go on for as long as the client stays.
+            fastpay = again = None
+        await self._end(request, recorder.request_id, legacy, fastpay, again)
 
-    def _end(
+    async def _end(
         self,
         request: ShadowRequest,
         request_id: str,
@@ -132,11 +138,12 @@ class Shadow:
         rules = self._rules if request.body is None else self._rules_of_writes
         lens = DeclaredAndLearned(rules, noise)
         if again is not None:
-            noise.learn(compare(legacy, again, DeclaredAndLearned(self._rules, Noise())).differences)
+            own = await _compare(legacy, again, DeclaredAndLearned(self._rules, Noise()))
+            noise.learn(own.differences)
         outcome = _uncompared(request, legacy, None if fastpay is None else fastpay.shown)
         if outcome is None:
             assert fastpay is not None
-            compared = compare(legacy, fastpay.shown, lens)
+            compared = await _compare(legacy, fastpay.shown, lens)
             if fastpay.effects is not None:
                 for difference in compare_effects(route, legacy, fastpay.effects):
                     compared.add(difference)
@@ -247,6 +254,13 @@ class _Recorder:
             if not reader.eof:
                 return "unreadable"
         return Shown(self.status, body)
+
+
+async def _compare(legacy: Shown, fastpay: Shown, lens: DeclaredAndLearned) -> Comparison:
+    """Compare two answers; long ones in a thread, so that requests of clients are served meanwhile."""
+    if len(legacy.body) + len(fastpay.body) <= limits.comparison_short_bytes:
+        return compare(legacy, fastpay, lens)
+    return await asyncio.to_thread(compare, legacy, fastpay, lens)
 
 
 def _uncompared(request: ShadowRequest, legacy: Shown, fastpay: Shown | None) -> Outcome | None:

@@ -26,6 +26,8 @@ shadow_body_bytes_max = 262_144
 shadow_timeout_ms = 15_000
 # What is looked at, and found, in one pair of answers.
 comparison_values_max = 20_000
+# Both answers together. Longer ones are compared in a thread.
+comparison_short_bytes = 16_384
 comparison_differences_max = 50
 # The names that a route counts under, between two writes; what comes later is counted as "other".
 comparison_names_max = 64

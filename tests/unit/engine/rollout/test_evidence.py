@@ -65,7 +65,12 @@ def test_of_a_thousand_equal_pairs_at_most_the_stated_rate_is_rolled_back(rate: 
 
 @pytest.mark.parametrize(
     ("rates", "requests", "blocks"),
-    [((0.001, 0.1), (90, 10), 20), ((0.01, 0.5), (99, 1), 30), ((0.05, 0.15), (50, 50), 20)],
+    [
+        ((0.001, 0.1), (90, 10), 20),
+        ((0.01, 0.5), (99, 1), 30),
+        ((0.05, 0.15), (50, 50), 20),
+        ((0.0, 0.01), (50, 50), 150),
+    ],
 )
 def test_a_worse_side_is_found(rates: tuple[float, float], requests: tuple[int, int], blocks: int) -> None:
     chance = random.Random(7)
