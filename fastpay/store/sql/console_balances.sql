@@ -7,9 +7,15 @@
 -- $4 oldest uuid: no transfer that came after one of these has a smaller identifier
 -- $5 limit bigint: of transfers from there on
 with wanted as materialized (
-    select array_agg(distinct sequence order by sequence) as sequences
-    from transfer
-    where tenant_id = $1::uuid and livemode = $2::boolean and transfer_id = any($3::uuid[])
+    -- One by one: PostgreSQL before 17 may look at all transfers of the tenant instead of taking each from the index.
+    select array_agg(distinct transfer.sequence order by transfer.sequence) as sequences
+    from unnest($3::uuid[]) as asked (transfer_id)
+    cross join lateral (
+        select sequence
+        from transfer
+        where tenant_id = $1::uuid and livemode = $2::boolean and transfer.transfer_id = asked.transfer_id
+        offset 0
+    ) as transfer
 ),
 since as (
     select
