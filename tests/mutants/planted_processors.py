@@ -123,6 +123,13 @@ PROCESSORS = (
         (DECIDED,),
     ),
     Mutant(
+        "take-a-webhook-of-no-interest-for-one-that-nobody-signed",
+        "fastpay/outbound/processors/dialect.py",
+        "        return Ignored()\n",
+        "        return None\n",
+        ("tests/unit/outbound/processors/test_dialect_webhooks.py",),
+    ),
+    Mutant(
         "let-two-instances-inquire-at-once",
         OUTCOMES,
         "if attempt.due_at is None or attempt.due_at > draft.moment_s:",

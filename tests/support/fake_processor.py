@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.processors.ports import Chosen, Declaration, Notice, Order, Outcome, Processor
+from fastpay.engine.processors.ports import Chosen, Declaration, Ignored, Notice, Order, Outcome, Processor
 
 CARD_NUMBER = "4242424242424242"
 
@@ -49,7 +49,7 @@ class FakeProcessor:
             return Outcome(status="unknown", reason="no answer")
         return approved(order) if order.reference in self.charged else None
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
         """Receive nothing."""
         return None
 

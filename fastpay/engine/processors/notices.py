@@ -52,7 +52,8 @@ class ProcessorNotices:
             notice = processor.receive(headers, body)
             if notice is not None:
                 self._received += 1
-                await self._record(scope, notice, request_id)
+                if isinstance(notice, ports.Notice):
+                    await self._record(scope, notice, request_id)
                 return True
         self._refused += 1
         return False

@@ -136,6 +136,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     follow_ups: Mapping[Operation, Outcome] = {}
 
 
+class Ignored(msgspec.Struct, frozen=True):
+    """A verified webhook that says nothing of an order: an event of no interest, or no event at all."""
+
+
 class Processor(Protocol):
     """Carries out operations elsewhere. None of its methods raises: whatever goes wrong is an outcome."""
 
@@ -152,8 +156,8 @@ class Processor(Protocol):
         too early for None, as it is without a `sent_ms`. The order has no card.
         """
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """Return what a webhook of the processor says, or None if its signature is wrong or it says nothing.
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
+        """Return what a webhook of the processor says, or None if its signature is wrong.
 
         Names of headers are in lower case.
         """

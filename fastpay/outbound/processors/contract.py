@@ -20,6 +20,7 @@ from fastpay.engine.processors.ports import (
     CardData,
     Declaration,
     Idempotency,
+    Ignored,
     Notice,
     Order,
     Outcome,
@@ -135,8 +136,8 @@ class ContractProcessor:
             return none_yet(order, self._calls.clock, self._arrival_s)
         return unknown(f"the processor answers {answer.status}")
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """Return what a webhook says, or None if its signature is wrong or it says nothing.
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
+        """Return what a webhook says, or None if its signature is wrong.
 
         Source: the Standard Webhooks specification, 1.0.
         """
@@ -145,7 +146,7 @@ class ContractProcessor:
             return None
         answered = decode(_ANSWERED, body)
         if answered is None:
-            return None
+            return Ignored()
         return Notice(id=identifier, reference=answered.reference, outcome=_read(answered))
 
     async def check(self, *, timeout_ms: int) -> str | None:

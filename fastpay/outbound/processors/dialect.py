@@ -15,7 +15,7 @@ import msgspec
 from fastpay import limits
 from fastpay._native.signature import Signer, verify_webhook
 from fastpay.engine.processors.configuration_ports import Secrets
-from fastpay.engine.processors.ports import Declaration, Idempotency, Notice, Order, Outcome
+from fastpay.engine.processors.ports import Declaration, Idempotency, Ignored, Notice, Order, Outcome
 from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors import dialect_answers as answers
 from fastpay.outbound.processors import dialect_requests as requests
@@ -123,8 +123,8 @@ class DialectProcessor:
         outcome = answers.captured(found) if order.operation == "capture" else answers.voided(found)
         return self._lookup.none_yet(order) if outcome is None else outcome
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
-        """Return what a webhook says, or None if its signature is wrong or it says nothing."""
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
+        """Return what a webhook says, or None if its signature is wrong."""
         signature = headers.get("stripe-signature", "").encode("latin-1", "replace")
         now_s = self._calls.clock.now_ms() // 1000
         if not self._signers or verify_webhook(self._signers, signature, body, now_s) is None:
@@ -143,7 +143,7 @@ class DialectProcessor:
             refund = decode(answers.REFUND, bytes(event.data.object))
             if refund is not None:
                 return Notice(id=event.id, reference=refund.reference, outcome=answers.refunded(refund))
-        return None
+        return Ignored()
 
     async def check(self, *, timeout_ms: int) -> str | None:
         """Return None if the processor answers and accepts our credentials, or else the reason."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.dependency_ports import Part
-from fastpay.engine.processors.ports import Notice, Order, Outcome, Processor
+from fastpay.engine.processors.ports import Ignored, Notice, Order, Outcome, Processor
 from fastpay.engine.relay.circuit import Circuit
 from fastpay.observability import telemetry
 
@@ -67,7 +67,7 @@ class GuardedProcessor:
         """Return what became of an order that was sent before."""
         return await self._processor.inquire(order, timeout_ms=timeout_ms)
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
         """Return what a webhook of the processor says."""
         return self._processor.receive(headers, body)
 

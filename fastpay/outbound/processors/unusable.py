@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fastpay.engine.processors.ports import Declaration, Notice, Order, Outcome
+from fastpay.engine.processors.ports import Declaration, Ignored, Notice, Order, Outcome
 
 
 class UnusableProcessor:
@@ -21,7 +21,7 @@ class UnusableProcessor:
         """Return that nothing is known."""
         return Outcome(status="unknown", reason=self._reason)
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
         """Trust no webhook."""
         return None
 

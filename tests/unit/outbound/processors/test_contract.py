@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from fastpay import limits
 from fastpay.engine.processors.configuration_ports import Secrets
-from fastpay.engine.processors.ports import CardData, Notice, Outcome
+from fastpay.engine.processors.ports import CardData, Ignored, Notice, Outcome
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor
 from fastpay.signing import sign_request
@@ -193,7 +193,7 @@ async def test_a_service_that_is_not_there_was_sent_nothing() -> None:
         assert await processor.check(timeout_ms=TIMEOUT_MS) is not None
 
 
-def notice(headers: dict[str, str], body: bytes, *, later_s: int = 0) -> Notice | None:
+def notice(headers: dict[str, str], body: bytes, *, later_s: int = 0) -> Notice | Ignored | None:
     clock: Any = HandClock()
     clock.advance_ms(later_s * 1_000)
     calls = Calls(None, "https://a", clock=clock)  # type: ignore[arg-type]
@@ -217,7 +217,7 @@ def test_a_webhook_that_is_signed_says_what_became_of_an_order() -> None:
     headers = signed(BODY)
     for later_s in (0, limits.signature_tolerance_s):
         found = notice(headers, BODY, later_s=later_s)
-        assert found is not None
+        assert isinstance(found, Notice)
         assert (found.id, found.reference) == ("msg_1", "att_1")
         assert (found.outcome.status, found.outcome.amount) == ("approved", 1_999)
     # During a rotation there are several.
@@ -244,7 +244,7 @@ def test_one_changed_character_anywhere_and_a_webhook_says_nothing() -> None:
     # A full stop in it could stand for the one behind it.
     assert notice(signed(BODY, "msg.1"), BODY) is None
     for body in (b"", b"{}", msgspec.json.encode(outcome(status="unknown"))):
-        assert notice(signed(body), body) is None
+        assert notice(signed(body), body) == Ignored()
 
 
 def test_a_webhook_secret_is_one_that_others_can_use() -> None:

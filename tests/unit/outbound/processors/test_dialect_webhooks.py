@@ -8,7 +8,7 @@ import pytest
 from fastpay import limits
 from fastpay._native.signature import Signer, sign_webhook
 from fastpay.engine.processors.configuration_ports import Secrets
-from fastpay.engine.processors.ports import Notice
+from fastpay.engine.processors.ports import Ignored, Notice
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.dialect import DialectProcessor
 from tests.unit.engine.hand_clock import HandClock
@@ -20,7 +20,7 @@ from tests.unit.outbound.processors.services import (
 )
 
 
-def notice(body: Any, *, secret: str = "whsec_secret", late_s: int = 0) -> Notice | None:
+def notice(body: Any, *, secret: str = "whsec_secret", late_s: int = 0) -> Notice | Ignored | None:
     """Return what a signed webhook says."""
     clock: Any = HandClock()
     content = body if isinstance(body, bytes) else msgspec.json.encode(body)
@@ -56,7 +56,7 @@ def test_a_webhook_that_is_signed_says_what_became_of_an_order(
     kind: str, about: Any, reference: str | None, known: str
 ) -> None:
     found = notice(event(kind, about))
-    assert found is not None
+    assert isinstance(found, Notice)
     assert (found.id, found.reference, found.outcome.status) == ("evt_1", reference, known)
 
 
@@ -70,8 +70,9 @@ def test_a_webhook_that_is_signed_says_what_became_of_an_order(
         event("refund.updated", payment()),
     ],
 )
-def test_a_webhook_that_says_nothing_of_an_order_is_none(body: Any) -> None:
-    assert notice(body) is None
+def test_a_signed_webhook_that_says_nothing_of_an_order_is_ignored(body: Any) -> None:
+    assert notice(body) == Ignored()
+    assert notice(body, secret="whsec_other") is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.engine.dependencies import Dependency
-from fastpay.engine.processors.ports import Declaration, Notice, Order, Outcome, Status
+from fastpay.engine.processors.ports import Declaration, Ignored, Notice, Order, Outcome, Status
 from fastpay.outbound.processors.guarding import GuardedProcessor
 from tests.unit.engine.hand_clock import HandClock
 from tests.unit.outbound.processors.services import authorization
@@ -43,7 +43,7 @@ class Processor:
         self.asked.append("inquiry")
         return None
 
-    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
         self.asked.append("webhook")
         return None
 
