@@ -106,6 +106,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     timing: Timing | None = None
     # Where a live payment goes that this request makes, or the terms of what it does to one.
     routed: Routed | FollowUp | None = None
+    # It goes on with a payment whose processor was just asked what the cardholder has done.
+    continues: bool = False
 
     @property
     def scope(self) -> Scope:

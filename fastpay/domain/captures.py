@@ -143,7 +143,9 @@ class CancelPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         if intent.status not in OPEN and intent.status != "requires_capture":
             refuse_state(draft, intent, "cancel")
             return intent.id
-        if intent.status == "requires_capture" and workspace.scope.livemode:
+        if processing.awaits_cardholder(workspace, intent):
+            processing.refuse_waiting(draft, intent)
+        elif intent.status == "requires_capture" and workspace.scope.livemode:
             charge = latest_charge(workspace, intent)
             _ask(
                 workspace,

@@ -39,7 +39,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
     `page` is where a cardholder who is asked authenticates (see `challenges.begin`).
     `mandate` is one that exists, `mandate_data` one to be created. `links` say where a decline is explained.
-    `route` leads a live payment to its processor; None if none takes it.
+    `route` leads a live payment to its processor; None if none takes it. It `continues` if its processor was
+    just asked what the cardholder has done, so that the answer is the payment as it is then.
     """
 
     authenticated: bool = False
@@ -50,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
     mandate_data: MandateData | None = None
     links: ErrorLinks = NO_LINKS
     route: Route | None = None
+    continues: bool = False
 
 
 def attempt(

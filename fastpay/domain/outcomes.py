@@ -82,7 +82,7 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
                 return
             draft.put(ended(draft, attempt, result), "attempt.updated")
         intent = workspace.require(PaymentIntent, attempt.payment_intent)
-        assert attempt.refund is not None or intent.status == "processing"
+        assert attempt.refund is not None or intent.status in {"processing", "requires_action"}
         if self.next_route is not None and result.status in NOTHING_DONE:
             processing.open_attempt(draft, intent, self.next_route)
             return

@@ -25,6 +25,7 @@ from fastpay.domain import (
     mandates,
     options,
     payment_methods,
+    processing,
     sources,
 )
 from fastpay.domain import metadata as metadata_rules
@@ -42,7 +43,6 @@ OPEN = frozenset(("requires_payment_method", "requires_confirmation", "requires_
 ALWAYS_MUTABLE = frozenset(
     ("description", "receipt_email", "shipping", "transfer_group", "statement_descriptor")
 )
-
 # What clients match on, in the words of the dialect.
 _ALLOWED = {
     "cancel": "canceled: requires_payment_method, requires_capture, requires_confirmation, "
@@ -183,7 +183,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         intent = workspace.require(PaymentIntent, self.id)
         changes_method = self.payment_method is not None or self.clears_payment_method
         is_frozen = changes_method or self.extras or not ALWAYS_MUTABLE.issuperset(self.fields)
-        if intent.status not in OPEN and is_frozen:
+        if is_frozen and (intent.status not in OPEN or processing.awaits_cardholder(workspace, intent)):
             frozen = sorted(set(self.fields) - ALWAYS_MUTABLE)
             refuse_state(draft, intent, "update", param=frozen[0] if frozen else "payment_method")
             return intent.id
@@ -262,12 +262,13 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 workspace, draft, self, self.confirmation_token, used_by="payment_intent"
             )
         intent = workspace.require(PaymentIntent, self.id)
+        if self.terms.continues or processing.awaits_cardholder(workspace, intent):
+            return intent.id
         if intent.status not in OPEN:
             refuse_state(draft, intent, "confirm")
             return intent.id
-        choice = self.payment_method if self.payment_method is not None else intent.payment_method
-        if choice is None:
-            choice = sources.default_method(workspace, intent.customer)
+        own = self.payment_method or intent.payment_method
+        choice = own or sources.default_method(workspace, intent.customer)
         if choice is None:
             draft.fail(_no_payment_method(), payment_intent=intent.id)
             return intent.id
@@ -309,7 +310,8 @@ class AuthenticatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=T
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """Continue with the payment, or fail the attempt."""
         intent = workspace.require(PaymentIntent, self.id)
-        if intent.status != "requires_action" or bank_payments.awaited_by(intent) is not None:
+        is_ours = bank_payments.awaited_by(intent) is None and not workspace.scope.livemode
+        if intent.status != "requires_action" or not is_ours:
             refuse_state(draft, intent, "authenticate")
             return intent.id
         if not self.succeeds:

@@ -17,7 +17,7 @@ from fastpay.domain.attempts import is_manual
 from fastpay.domain.objects import Charge, PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.processor_objects import Attempt, AttemptTerms, Operation, Route
-from fastpay.errors import InvalidRequest
+from fastpay.errors import InvalidRequest, UnexpectedState
 
 IN_DOUBT = "in_doubt"
 
@@ -40,6 +40,24 @@ def refuse_in_live_mode(workspace: Workspace, what: str) -> None:
     """Raise InvalidRequest in live mode for what no processor is asked to do yet."""
     if workspace.scope.livemode:
         raise _unsupported(what)
+
+
+def awaits_cardholder(workspace: Workspace, intent: PaymentIntent) -> bool:
+    """Tell whether a payment has an open attempt that waits for its cardholder: see `actions`."""
+    return (
+        workspace.scope.livemode and intent.status == "requires_action" and intent.challenge_url is not None
+    )
+
+
+def refuse_waiting(draft: Draft, intent: PaymentIntent) -> None:
+    """Answer that a payment which waits for its cardholder is not canceled."""
+    draft.fail(
+        UnexpectedState(
+            "This PaymentIntent waits for its cardholder, and its processor has not said that it is "
+            "canceled. Try again in a little bit."
+        ),
+        payment_intent=intent.id,
+    )
 
 
 def begin(

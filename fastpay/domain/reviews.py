@@ -44,10 +44,11 @@ class ResolveAttempt(OnObject, frozen=True, gc=False, kw_only=True):
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the payment refers to."""
-        return outcomes.needed(workspace, self.id)
+        return [self.payment_intent, *outcomes.needed(workspace, self.id)]
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """End the attempt, and the payment with it. Raises: NotFound, UnexpectedState."""
+        workspace.require(PaymentIntent, self.payment_intent)
         attempt = workspace.require(Attempt, self.id, param="attempt")
         if attempt.payment_intent != self.payment_intent:
             raise missing(Attempt, self.id, param="attempt")

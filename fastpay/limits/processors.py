@@ -32,5 +32,11 @@ processor_pages_max = 50
 # A webhook's body, and an outcome's texts.
 processor_text_chars_max = 500
 processor_identifier_chars_max = 255
+# How long a cardholder may take to authenticate. After that the payment is voided at the processor.
+action_valid_s = 86_400
+# How long an authorization of unknown outcome is voided before a person decides. And how much earlier than
+# the processor forgets its key an order is sent again for the last time.
+void_tried_s = 86_400
+resend_margin_s = 3_600
 # Why a person has decided about an attempt as they did.
 review_note_chars_max = 500

@@ -11,6 +11,7 @@ from fastpay.engine.dependency_ports import Parts
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
+from fastpay.engine.processors.actions import CardholderActions
 from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.live_payments import LivePayments
@@ -85,9 +86,11 @@ def open_live_payments(
         is_away=is_away,
     )
     notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
+    actions = CardholderActions(registry, reader, writer, identifiers=identifiers, links=links)
     parts = (registry, probing, calls, janitor)
     settling = make_settling(settings, pool, writer, identifiers)
-    return OpenLivePayments(parts, (calls, janitor, notices), LivePayments(calls, notices, settling))
+    payments = LivePayments(calls, notices, settling, actions)
+    return OpenLivePayments(parts, (calls, janitor, notices), payments)
 
 
 def make_settling(

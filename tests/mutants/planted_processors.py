@@ -4,6 +4,8 @@ from tests.mutants.mutant import Mutant
 
 CALLS = "fastpay/engine/processors/calls.py"
 JANITOR = "fastpay/engine/processors/janitor.py"
+ASKING = "fastpay/engine/processors/asking.py"
+LADDER = "fastpay/engine/processors/ladder.py"
 OUTCOMES = "fastpay/domain/outcomes.py"
 REVIEWS = "fastpay/domain/reviews.py"
 PROCESSING = "fastpay/domain/processing.py"
@@ -11,6 +13,9 @@ PROCESSING = "fastpay/domain/processing.py"
 LIVE = "tests/processors/test_calls.py"
 PURE = "tests/unit/domain/test_outcomes.py"
 DECIDED = "tests/unit/domain/test_reviews.py"
+WAITING = "tests/unit/domain/test_actions.py"
+STEPS = "tests/unit/engine/processors/test_ladder.py"
+TRIED = "tests/processors/test_ladder.py"
 NOBODY_ELSE = f"{LIVE}::test_nobody_else_is_asked_after_an_unknown_outcome_or_a_decline"
 LOST = f"{LIVE}::test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once"
 SLOW = f"{LIVE}::test_a_call_that_takes_too_long_fails_nothing"
@@ -31,16 +36,16 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-after-an-unknown-outcome",
         CALLS,
-        "result_of(await self._call(chosen, _order(route, intent, routed.card)))",
-        "result_of(await self._call(chosen, _order(route, intent, routed.card)))"
-        " or result_of(await self._call(chosen, _order(route, intent, routed.card)))",
+        "command_of(route.reference, await self._call(chosen, order), links=routed.links)",
+        "command_of(route.reference, await self._call(chosen, order), links=routed.links)"
+        " or command_of(route.reference, await self._call(chosen, order), links=routed.links)",
         (LOST,),
     ),
     Mutant(
         "ask-the-next-processor-after-an-unknown-outcome",
         CALLS,
-        "            if result is None:\n                break\n",
-        "            if result is None:\n                continue\n",
+        "            if command is None:\n                break\n",
+        "            if command is None:\n                continue\n",
         (NOBODY_ELSE,),
     ),
     Mutant(
@@ -123,6 +128,72 @@ PROCESSORS = (
         (DECIDED,),
     ),
     Mutant(
+        "attempt-a-second-payment-while-the-cardholder-may-pay",
+        "fastpay/domain/payment_intents.py",
+        "if self.terms.continues or processing.awaits_cardholder(workspace, intent):",
+        "if self.terms.continues:",
+        (WAITING,),
+    ),
+    Mutant(
+        "cancel-a-payment-while-the-cardholder-may-pay",
+        "fastpay/domain/captures.py",
+        "if processing.awaits_cardholder(workspace, intent):",
+        "if processing.awaits_cardholder(workspace, intent) and self.reason:",
+        (WAITING,),
+    ),
+    Mutant(
+        "change-the-amount-that-the-cardholder-sees",
+        "fastpay/domain/payment_intents.py",
+        "(intent.status not in OPEN or processing.awaits_cardholder(workspace, intent))",
+        "intent.status not in OPEN",
+        (WAITING,),
+    ),
+    Mutant(
+        "send-an-order-again-after-its-key-has-died",
+        LADDER,
+        " or age_s >= keys.lifetime_s - limits.resend_margin_s:",
+        ":",
+        (STEPS,),
+    ),
+    Mutant(
+        "send-an-order-again-where-no-answer-is-kept",
+        LADDER,
+        'if keys is None or keys.kept != "responses" or',
+        "if keys is None or",
+        (STEPS,),
+    ),
+    Mutant(
+        "send-an-order-again-under-another-key",
+        ASKING,
+        "    order = order_of(attempt)\n    outcome = ",
+        '    order = __import__("msgspec").structs.replace(order_of(attempt), reference='
+        'f"{attempt.id}_{attempt.inquiries}")\n'
+        "    outcome = ",
+        (TRIED,),
+    ),
+    Mutant(
+        "send-an-order-again-to-another-processor",
+        JANITOR,
+        "        processor = await self._processors.find(scope, attempt.processor)\n        command",
+        "        chosen = await self._processors.route(scope, amount=1, currency='usd', method='card')\n"
+        "        processor = chosen[-1].processor\n        command",
+        (TRIED,),
+    ),
+    Mutant(
+        "take-a-second-order-that-was-not-sent-for-the-outcome-of-the-first",
+        ASKING,
+        'outcome.status not in {"approved", "declined"}:',
+        'outcome.status in {"unknown"}:',
+        (TRIED,),
+    ),
+    Mutant(
+        "take-a-void-without-an-answer-for-done",
+        ASKING,
+        'if outcome is None or outcome.status != "approved":',
+        'if outcome is None or outcome.status in {"refused", "declined"}:',
+        (TRIED,),
+    ),
+    Mutant(
         "take-a-webhook-of-no-interest-for-one-that-nobody-signed",
         "fastpay/outbound/processors/dialect.py",
         "        return Ignored()\n",
@@ -140,15 +211,14 @@ PROCESSORS = (
         "fail-a-payment-of-a-silent-processor",
         JANITOR,
         "await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))",
-        "await self._commands.carry_out(scope, RecordOutcome(id=attempt.id, result=Result("
-        'status="not_found")))',
+        "await self._commands.carry_out(scope, command_of(attempt.id, None))",
         (SILENT,),
     ),
     Mutant(
         "change-the-answer-of-one-who-was-told-processing",
         CALLS,
-        "following is None and is_early and not waiting.is_over:",
-        "following is None:",
+        "is_last and is_early and not waiting.is_over:",
+        "is_last:",
         (WAITED,),
     ),
     Mutant(

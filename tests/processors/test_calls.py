@@ -13,7 +13,7 @@ from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.processors.janitor import AttemptJanitor
-from fastpay.engine.processors.ports import Order
+from fastpay.engine.processors.ports import Declaration, Order
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
@@ -150,7 +150,7 @@ async def test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once(
 
 
 async def test_a_silent_processor_fails_nothing_and_is_asked_ever_more_rarely(database_url: str) -> None:
-    processor = FakeProcessor()
+    processor = FakeProcessor(Declaration(voids=False))
     processor.answers = processor.knows = False
     async with shop(database_url, acquirer=processor) as own:
         await own.pay()

@@ -24,7 +24,7 @@ from fastpay.engine.processors.configuration_ports import Secrets
 from fastpay.operations.embedded import children
 from fastpay.operations.sealing_keys import key_file
 from fastpay.store import processors
-from fastpay.store.connections import connected
+from fastpay.store.connections import ConnectionLost, connected
 from fastpay.store.sealing import Vault, read_keys
 from tests.support.api import open_client
 from tests.support.books import check_database
@@ -97,14 +97,14 @@ class Front:
         listed = self.upstream.get("/v1/payment_intents", params={"limit": "100"}).json()["data"]
         return [one["metadata"]["fastpay_reference"] for one in listed if one["status"] == "succeeded"]
 
-    def wait_ended(self) -> dict[str, Any]:
+    def wait_ended(self, *, after: tuple[str, ...] = ("processing",)) -> dict[str, Any]:
         """Return the only payment once it has ended."""
         with self.client() as http:
             last: dict[str, Any] = {}
 
             def has_ended() -> bool:
                 (last["payment"],) = http.get("/v1/payment_intents").json()["data"]
-                return bool(last["payment"]["status"] != "processing")
+                return last["payment"]["status"] not in after
 
             assert children.wait_until(has_ended, timeout_ms=PATIENCE_SECONDS * 1000), self.server.output
             payment: dict[str, Any] = last["payment"]
@@ -308,7 +308,7 @@ def _held_book(database_url: str) -> Iterator[None]:
 
     async def hold() -> None:
         # The database ends with the server.
-        with contextlib.suppress(asyncpg.InterfaceError):
+        with contextlib.suppress(asyncpg.InterfaceError, ConnectionLost):
             async with connected(database_url) as connection, connection.transaction():
                 await connection.fetch("select 1 from book for update")
                 held.set()

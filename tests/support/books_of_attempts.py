@@ -87,5 +87,5 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
             yield f"attempt: {payment[1]} may be charged more than once"
         if refunds[payment] > row["amount_received"]:
             yield f"attempt: {payment[1]} may be refunded more than once"
-        if open_[payment] and row["status"] != "processing":
+        if open_[payment] and row["status"] not in {"processing", "requires_action"}:
             yield f"attempt: {payment[1]} ({row['status']}) is in doubt"

@@ -15,12 +15,11 @@ class FakeProcessor:
     """Satisfies `Processor`. `charged` are its books: how often each reference was charged.
 
     `acts` says whether an order is carried out, and `answers` whether the answer arrives. While `gate` is
-    closed no call gets anywhere.
+    closed no call gets anywhere. `found` answers inquiries instead of the books.
     """
 
-    declaration = Declaration()
-
-    def __init__(self) -> None:
+    def __init__(self, declaration: Declaration | None = None) -> None:
+        self.declaration = declaration or Declaration()
         self.charged: dict[str, int] = {}
         self.orders: list[Order] = []
         self.inquiries: list[Order] = []
@@ -28,6 +27,7 @@ class FakeProcessor:
         self.outcome: Callable[[Order], Outcome] = approved
         self.gate = asyncio.Event()
         self.gate.set()
+        self.found: Callable[[Order], Outcome] | None = None
         # Called with each order when it arrives, before anything is done.
         self.arrived: Callable[[Order], Awaitable[None]] | None = None
 
@@ -47,6 +47,8 @@ class FakeProcessor:
         self.inquiries.append(order)
         if not self.knows:
             return Outcome(status="unknown", reason="no answer")
+        if self.found is not None:
+            return self.found(order)
         return approved(order) if order.reference in self.charged else None
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
+from fastpay.domain.actions import AwaitAction
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.charging import Terms
 from fastpay.domain.identifiers import Scope
@@ -79,6 +80,7 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
         lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
         lambda: ClaimAttempt(id=attempt.id, delays_s=(1, 30)),
         lambda: ReviewAttempt(id=attempt.id, reason="silence"),
+        lambda: AwaitAction(id=attempt.id, page=f"https://processor.example/{number}"),
         lambda: ResolveAttempt(
             id=attempt.id,
             payment_intent=attempt.payment_intent,

@@ -20,15 +20,16 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain import outcomes
+from fastpay.domain.actions import AwaitAction
 from fastpay.domain.attempts import is_manual
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.processor_objects import Attempt, AttemptTerms, Result, Route
+from fastpay.domain.processor_objects import Attempt, AttemptTerms, Route
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
-from fastpay.engine.processors.results import order_of, result_of
+from fastpay.engine.processors.results import command_of, order_of, result_of
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
 from fastpay.observability import telemetry, traces
@@ -47,13 +48,14 @@ _STOPPED = (
 class Routed(msgspec.Struct, frozen=True):
     """The processors that a payment may go to, and its route to the first one. `card` is in memory only.
 
-    `links` say where a decline is explained.
+    `links` say where a decline is explained. A cardholder who `is_absent` cannot authenticate.
     """
 
     chosen: Sequence[ports.Chosen]
     route: Route
     card: ports.CardData
     links: ErrorLinks
+    is_absent: bool = False
 
     def __repr__(self) -> str:
         """Show nothing of the card."""
@@ -149,6 +151,7 @@ class ProcessorCalls:
         method: str,
         card: ports.CardData,
         links: ErrorLinks = NO_LINKS,
+        is_absent: bool = False,
     ) -> Routed | None:
         """Return where a payment goes, None if no processor takes it.
 
@@ -156,7 +159,7 @@ class ProcessorCalls:
         """
         self._admit()
         chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
-        return Routed(chosen, self._route(chosen[0]), card, links) if chosen else None
+        return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
     def follow_up(self, links: ErrorLinks = NO_LINKS) -> FollowUp:
         """Return the terms of a capture, a void or a refund. Raises: Overloaded."""
@@ -229,12 +232,20 @@ class ProcessorCalls:
         route = routed.route
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
-            result = result_of(await self._call(chosen, _order(route, intent, routed.card)))
-            if result is None:
+            order = _order(route, intent, routed)
+            command = command_of(route.reference, await self._call(chosen, order), links=routed.links)
+            if command is None:
                 break
+            if isinstance(command, AwaitAction):
+                await self._record(waiting, command, is_last=True)
+                break
+            result = command.result
             may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
             following = self._route(routed.chosen[number]) if may_go_on else None
-            await self._record(waiting, result, following, routed.links)
+            command = msgspec.structs.replace(
+                command, next_route=following, shown=waiting.outcome.answer.object_id
+            )
+            await self._record(waiting, command, is_last=following is None)
             if following is None:
                 break
             route = following
@@ -251,7 +262,9 @@ class ProcessorCalls:
             return
         result = result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))
         if result is not None:
-            await self._record(waiting, result, None, followed.links)
+            shown = waiting.outcome.answer.object_id
+            command = outcomes.RecordOutcome(id=attempt.id, result=result, shown=shown, links=followed.links)
+            await self._record(waiting, command, is_last=True)
 
     async def _call(self, chosen: ports.Chosen, order: ports.Order) -> ports.Outcome:
         """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome."""
@@ -276,18 +289,11 @@ class ProcessorCalls:
         return outcome
 
     async def _record(
-        self, waiting: _Waiting, result: Result, following: Route | None, links: ErrorLinks
+        self, waiting: _Waiting, command: outcomes.RecordOutcome | AwaitAction, *, is_last: bool
     ) -> None:
         """Write an outcome. A failure that may pass is tried again, since nobody else knows the outcome."""
-        command = outcomes.RecordOutcome(
-            id=waiting.reference,
-            result=result,
-            next_route=following,
-            shown=waiting.outcome.answer.object_id,
-            links=links,
-        )
         is_early = self._clock.monotonic_ns() < waiting.until_ns
-        if is_waited_for := following is None and is_early and not waiting.is_over:
+        if is_waited_for := is_last and is_early and not waiting.is_over:
             waiting.final.set()
         for attempt in range(1, limits.record_attempts_max + 1):
             amends = submission_digest(waiting.submission) if is_waited_for and attempt == 1 else b""
@@ -309,7 +315,9 @@ class ProcessorCalls:
                 waiting.tell(outcome)
             return
 
-    def _submission(self, first: Submission, command: outcomes.RecordOutcome, amends: bytes) -> Submission:
+    def _submission(
+        self, first: Submission, command: outcomes.RecordOutcome | AwaitAction, amends: bytes
+    ) -> Submission:
         stamp = self._identifiers.stamp()
         return Submission(
             scope=first.scope,
@@ -326,17 +334,18 @@ class ProcessorCalls:
 _COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
 
 
-def _order(route: Route, intent: PaymentIntent, card: ports.CardData) -> ports.Order:
+def _order(route: Route, intent: PaymentIntent, routed: Routed) -> ports.Order:
     """Return what the processor is to do."""
     return ports.Order(
         operation="authorize",
         reference=route.reference,
         amount=intent.amount,
         currency=intent.currency,
-        card=card,
+        card=routed.card,
         captures=not is_manual(intent),
         description=intent.description,
         statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,
-        return_url=intent.return_url,
+        # Without a way back a payment that needs the cardholder is declined.
+        return_url=None if routed.is_absent else intent.return_url,
         metadata=intent.metadata,
     )

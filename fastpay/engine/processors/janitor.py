@@ -1,8 +1,8 @@
 """Looks after attempts whose outcome is not known: asks the processor, again and again, ever more rarely.
 
 Every instance does this. Which one asks is decided by a command that takes the attempt (`ClaimAttempt`), so
-two never do at once. An attempt never fails because time has passed: only what the processor says ends it,
-and if it says nothing after the last inquiry, a person has to look.
+two never do at once. An attempt never fails because time has passed: only what the processor says ends it.
+If it says nothing after the last inquiry, `ladder` says what is still tried before a person has to look.
 """
 
 import asyncio
@@ -11,15 +11,17 @@ from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
+from fastpay.domain.actions import AwaitAction
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
-from fastpay.domain.processor_objects import Attempt, Result
+from fastpay.domain.outcomes import ClaimAttempt, ReviewAttempt
+from fastpay.domain.plan import Command
+from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
-from fastpay.engine.processors import ports
-from fastpay.engine.processors.results import order_of, result_of
+from fastpay.engine.processors import asking, ladder, ports
+from fastpay.engine.processors.results import command_of
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 
@@ -58,6 +60,7 @@ class AttemptJanitor(PeriodicWork):
         self._commands = TimedCommands(writer, identifiers)
         self._processors = processors
         self._delays_s = tuple(inquiry_s * factor for factor in limits.inquiry_factors)
+        self._clock = clock
         self._links = links
         self._slots = asyncio.Semaphore(limits.inquiries_at_once_max)
         self._inquiries = self._reviews = self._in_doubt = 0
@@ -102,29 +105,43 @@ class AttemptJanitor(PeriodicWork):
 
     async def _ask(self, scope: Scope, attempt: Attempt) -> None:
         processor = await self._processors.find(scope, attempt.processor)
-        result, silence = None, _GONE
+        command: Command | None = None
         if processor is not None:
             self._inquiries += 1
-            outcome = await _inquire(processor, attempt)
-            result = Result(status="not_found") if outcome is None else result_of(outcome)
-            silence = _SILENT
-        if result is not None:
-            await self._commands.carry_out(
-                scope, RecordOutcome(id=attempt.id, result=result, links=self._links)
-            )
+            outcome = await asking.inquire(processor, attempt)
+            command = command_of(attempt.id, outcome, links=self._links)
+            if isinstance(command, AwaitAction):
+                await self._wait_for_cardholder(scope, processor, attempt, command)
+                return
+        if command is not None:
+            await self._commands.carry_out(scope, command)
         elif attempt.inquiries > len(self._delays_s):
+            await self._go_on(scope, processor, attempt)
+
+    async def _go_on(self, scope: Scope, processor: ports.Processor | None, attempt: Attempt) -> None:
+        """Do what may still be done for an attempt that was inquired in vain. Each claim takes one step."""
+        step: ladder.Step = "review"
+        if processor is not None:
+            now_s = self._clock.now_ms() // 1000
+            step = ladder.next_step(attempt, processor.declaration, now_s=now_s)
+        if processor is None or step == "review":
+            silence = _GONE if processor is None else _SILENT
             self._reviews += 1
             _log.error("attempt_left", attempt=attempt.id, processor=attempt.processor, reason=silence)
             await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))
+            return
+        ask = asking.send_again if step == "resend" else asking.void
+        command = await ask(processor, attempt, links=self._links)
+        if command is not None:
+            await self._commands.carry_out(scope, command)
 
-
-async def _inquire(processor: ports.Processor, attempt: Attempt) -> ports.Outcome | None:
-    """Return what the processor says. What takes too long, or fails, is unknown."""
-    try:
-        async with asyncio.timeout(limits.inquiry_timeout_ms / 1000):
-            return await processor.inquire(order_of(attempt), timeout_ms=limits.inquiry_timeout_ms)
-    except TimeoutError:
-        return ports.Outcome(status="unknown", reason="no answer in time")
-    except Exception as error:  # noqa: BLE001  anything may have happened
-        _log.error("inquiry_failed", attempt=attempt.id, error=type(error).__name__)
-        return ports.Outcome(status="unknown", reason="the inquiry failed")
+    async def _wait_for_cardholder(
+        self, scope: Scope, processor: ports.Processor, attempt: Attempt, command: AwaitAction
+    ) -> None:
+        """Leave the payment to its cardholder. After a day it is voided, and ends once that is answered."""
+        if self._clock.now_ms() // 1000 - attempt.created < limits.action_valid_s:
+            await self._commands.carry_out(scope, command)
+            return
+        ended = await asking.void(processor, attempt, links=self._links)
+        if ended is not None:
+            await self._commands.carry_out(scope, ended)

@@ -8,6 +8,8 @@ ours changes nothing.
 
 from collections.abc import Mapping
 
+import msgspec
+
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.outcomes import RecordOutcome
@@ -15,7 +17,7 @@ from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Submission, Writer
 from fastpay.engine.processors import ports
-from fastpay.engine.processors.results import result_of
+from fastpay.engine.processors.results import command_of, result_of
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.processors")
@@ -59,17 +61,22 @@ class ProcessorNotices:
         return False
 
     async def _record(self, scope: Scope, notice: ports.Notice, request_id: str) -> None:
-        result, reference = result_of(notice.outcome), notice.reference
+        reference = notice.reference
+        if reference is None or not is_well_formed(reference, Attempt.prefix):
+            return
+        command = command_of(reference, notice.outcome, links=self._links)
+        if command is None:
+            return
         said = {operation: result_of(outcome) for operation, outcome in notice.follow_ups.items()}
         follow_ups = {operation: one for operation, one in said.items() if one is not None}
-        if result is None or reference is None or not is_well_formed(reference, Attempt.prefix):
-            return
+        if isinstance(command, RecordOutcome):
+            command = msgspec.structs.replace(command, follow_ups=follow_ups)
         self._writer.admit(scope)
         stamp = self._identifiers.stamp()
         outcome = await self._writer.submit(
             Submission(
                 scope=scope,
-                command=RecordOutcome(id=reference, result=result, follow_ups=follow_ups, links=self._links),
+                command=command,
                 request_id=request_id,
                 moment_ms=stamp.moment_ms,
                 head=stamp.head,

@@ -23,6 +23,7 @@ import msgspec
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.domain.processor_objects import Operation
+from fastpay.engine.ports import Filter, Page
 
 Status = Literal["approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown"]
 # What a processor keeps under an idempotency key, and shows again: every response, or only that of a success.
@@ -171,6 +172,9 @@ class AttemptReader(Protocol):
 
     async def get(self, scope: Scope, identifier: str) -> Versioned | None:
         """Return an object as it is now, or None. Raises: DatabaseUnavailable, Overloaded."""
+
+    async def list(self, scope: Scope, wanted: Filter, page: Page) -> Sequence[Versioned]:
+        """Return a page of objects, the newest first. Raises: DatabaseUnavailable, Overloaded."""
 
 
 class Chosen(msgspec.Struct, frozen=True):

@@ -1,7 +1,33 @@
-"""What a processor's outcome means to the domain."""
+"""What a processor's outcome means to the domain, and what a processor is asked about an attempt."""
 
+import re
+
+from fastpay import limits
+from fastpay.domain.actions import AwaitAction
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
+from fastpay.domain.identifiers import digits
+from fastpay.domain.outcomes import RecordOutcome
 from fastpay.domain.processor_objects import Attempt, Result
 from fastpay.engine.processors.ports import Order, Outcome
+
+# Nothing else is shown to a cardholder: it comes from outside.
+_PAGE = re.compile(r"https?://[!-~]+", re.ASCII)
+
+
+def command_of(
+    reference: str, outcome: Outcome | None, *, links: ErrorLinks = NO_LINKS
+) -> RecordOutcome | AwaitAction | None:
+    """Return what is to be recorded of an attempt, None while its outcome is not known.
+
+    The outcome None means that the processor knows of no such order.
+    """
+    if outcome is not None and outcome.status == "requires_action":
+        page = outcome.redirect_url
+        if page is None or len(page) > limits.processor_url_chars_max or not _PAGE.fullmatch(page):
+            return None
+        return AwaitAction(id=reference, page=page, processor_id=outcome.processor_id)
+    result = Result(status="not_found") if outcome is None else result_of(outcome)
+    return None if result is None else RecordOutcome(id=reference, result=result, links=links)
 
 
 def result_of(outcome: Outcome) -> Result | None:
@@ -34,5 +60,18 @@ def order_of(attempt: Attempt) -> Order:
         captures=attempt.captures,
         authorization=attempt.authorization,
         processor_id=attempt.processor_id if is_first else attempt.authorization_id,
+        sent_ms=attempt.created * 1000,
+    )
+
+
+def void_of(attempt: Attempt) -> Order:
+    """Return the order that ends an authorization, whatever became of it. Sent again it has the same key."""
+    return Order(
+        operation="void",
+        reference=f"void_{digits(attempt.id)}",
+        amount=attempt.amount,
+        currency=attempt.currency,
+        authorization=attempt.id,
+        processor_id=attempt.processor_id,
         sent_ms=attempt.created * 1000,
     )

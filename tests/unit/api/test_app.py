@@ -304,9 +304,9 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "attach": f"customer={api.post('/v1/customers', key=OTHER)['id']}",
         "increment_authorization": "amount=5",
         "replay": "from_sequence=1",
+        "resolve": "resolution=approved&note=x",
         "fund_cash_balance": "amount=5&currency=usd",
         "funding_instructions": FUNDING,
-        "search": "",
         "sources": "source=tok_visa",
     }
     tried = 0

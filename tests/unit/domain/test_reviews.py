@@ -9,10 +9,10 @@ from fastpay.domain.captures import CancelPaymentIntent
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.outcomes import RecordOutcome, ReviewAttempt
-from fastpay.domain.payment_intents import ConfirmPaymentIntent
+from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.processor_objects import Attempt, Resolution, Result, Review
 from fastpay.domain.reviews import ResolveAttempt
-from tests.support.world import World, card
+from tests.support.world import World, card, of_type
 from tests.unit.domain.test_outcomes import (
     APPROVED,
     DECLINED,
@@ -154,8 +154,10 @@ def test_what_was_given_back_opens_no_review_again() -> None:
 
 def test_a_decision_is_made_once_about_an_attempt_of_that_payment_in_review() -> None:
     world, intent = reviewed()
-    other = msgspec.structs.replace(intent, id="pi_" + "9" * 32)
-    assert world.refused(decision(other, "approved")).status == 404
+    begun = world.do(CreatePaymentIntent(amount=1000, currency="usd", secret="s"))
+    other = of_type(begun, PaymentIntent)
+    for absent in (other, msgspec.structs.replace(intent, id="pi_" + "9" * 32)):
+        assert world.refused(decision(absent, "approved")).status == 404
     resolve(world, intent, "approved")
     world.refused(decision(intent, "approved"))
     assert in_doubt(world) == (0, 0)

@@ -72,7 +72,11 @@ ROUTES = (
         "POST",
         "/v1/payment_intents/{id}/cancel",
         LiveWrite(
-            PAYMENT_INTENT, params.CancelParams, commands.cancel, path_kind=_KIND, route=follow_ups.begin
+            PAYMENT_INTENT,
+            params.CancelParams,
+            commands.cancel,
+            path_kind=_KIND,
+            route=follow_ups.begin_cancel,
         ),
     ),
     Route(

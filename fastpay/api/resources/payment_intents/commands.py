@@ -269,6 +269,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         mandate_data=mandate_data(call, params.mandate_data, None),
         links=error_links(call.services, call.request_id),
         route=call.routed.route if isinstance(call.routed, Routed) else None,
+        continues=call.continues,
     )
 
 

@@ -1,0 +1,39 @@
+"""Live payments that wait for their cardholder, who authenticates on a page of the processor.
+
+    processing -> requires_action, with the page -> what the processor says then (see outcomes.py)
+
+The attempt stays open with its hold: nobody here knows what the cardholder does, until the processor says it.
+So nothing else is attempted meanwhile, and the payment is canceled only once the processor has ended it.
+"""
+
+import msgspec
+
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.plan import Draft, OnObject, Workspace
+from fastpay.domain.processor_objects import Attempt
+from fastpay.errors import UnexpectedState
+
+
+class AwaitAction(OnObject, frozen=True, gc=False, kw_only=True):
+    """Let a payment wait for its cardholder, who authenticates on a page of the processor."""
+
+    page: str
+    processor_id: str | None = None
+
+    def needs(self, workspace: Workspace) -> list[str]:
+        """Return the identifiers to load."""
+        attempt = workspace.find(self.id)
+        return [self.id, *([attempt.payment_intent] if isinstance(attempt, Attempt) else ())]
+
+    def execute(self, workspace: Workspace, draft: Draft) -> str:
+        """Write the page. Raises: UnexpectedState if the attempt is not open, or waits there already."""
+        attempt = workspace.require(Attempt, self.id)
+        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        waits = (intent.status, intent.challenge_url) == ("requires_action", self.page)
+        if attempt.status != "open" or attempt.operation != "authorize" or waits:
+            raise UnexpectedState(f"This attempt is {attempt.status}, and its payment {intent.status}.")
+        noted = msgspec.structs.replace(attempt, processor_id=self.processor_id or attempt.processor_id)
+        draft.put(noted, "attempt.updated")
+        waiting = msgspec.structs.replace(intent, status="requires_action", challenge_url=self.page)
+        draft.put(waiting, "payment_intent.requires_action")
+        return intent.id
