@@ -9,6 +9,7 @@ GUARDRAILS = "fastpay/engine/rollout/guardrails.py"
 COMPARISON = "fastpay/engine/rollout/comparison.py"
 
 WRITES = "tests/rollout/test_shadow_writes.py"
+SPLIT = "tests/rollout/test_guardrails.py"
 SURE = "tests/unit/engine/rollout/test_evidence.py"
 GUARDED = "tests/unit/engine/rollout/test_guardrails.py"
 COMPARED = "tests/unit/engine/rollout/test_comparison.py"
@@ -20,6 +21,13 @@ ROLLOUT = (
         "        writer=front.trial,\n",
         "        writer=services.writer,\n",
         (f"{WRITES}::test_nothing_of_a_write_in_shadow_is_ever_committed",),
+    ),
+    Mutant(
+        "move-a-reverted-route-without-a-person",
+        "fastpay/operations/rollout.py",
+        '    if latched and (route, state.state) != (EVERY, "legacy"):\n',
+        '    if latched and state.state == "split":\n',
+        (f"{SPLIT}::test_a_route_on_which_more_is_declined_goes_back_on_all_instances_and_stays_there",),
     ),
     Mutant(
         "learn-that-money-is-noise",

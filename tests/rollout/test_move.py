@@ -14,7 +14,7 @@ from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer, 
 from tests.support.tenants import make_tenant
 
 CLIENTS, STEP_ORDERS = 4, 40
-STEPS = ("split=1", "split=50", "fastpay", "legacy")
+STEPS = ("shadow", "split=1", "split=50", "fastpay", "legacy")
 PAYMENT = {"amount": "1999", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
 
@@ -85,7 +85,12 @@ def test_each_order_is_charged_once_while_routes_are_moved_and_both_sides_are_ki
     spawn_server: SpawnServer, tmp_path: Path
 ) -> None:
     with running_shop(tmp_path) as shop:
-        environment = {"FASTPAY_LEGACY_URL": shop.url, "FASTPAY_LEGACY_IDLE_MS": "3000"}
+        environment = {
+            "FASTPAY_LEGACY_URL": shop.url,
+            "FASTPAY_LEGACY_IDLE_MS": "3000",
+            # A busy machine is no reason for a guardrail to go back.
+            "FASTPAY_ROLLOUT_SLOW_MS": "600000",
+        }
         stays = spawn_server(environment=environment)
         beside = environment | {
             "FASTPAY_DATABASE_URL": stays.database_url,
@@ -108,6 +113,7 @@ def test_each_order_is_charged_once_while_routes_are_moved_and_both_sides_are_ki
             load.wait(STEP_ORDERS)
         assert not load.faults, load.faults
         _compare(load, shop, stays)
+        _look_at_shadow(stays)
 
 
 def _compare(load: Load, shop: OldShop, server: RunningServer) -> None:
@@ -129,3 +135,15 @@ def _compare(load: Load, shop: OldShop, server: RunningServer) -> None:
     # Money: what this book charged is what clients were told that it charged.
     charges = fetch(server.database_url, "select count(*) as count from charge")[0]["count"]
     assert charges == len(here)
+
+
+def _look_at_shadow(server: RunningServer) -> None:
+    """See that writes were decided while they were in shadow, and that none of them was committed."""
+    decided = fetch(
+        server.database_url,
+        "select sum(count)::bigint as count from rollout_finding join rollout_change using (change_id) "
+        "where state = 'shadow' and measure = 'outcome' and name in ('equal', 'differing')",
+    )
+    assert decided[0]["count"] > 0
+    reverted = fetch(server.database_url, "select reason from rollout_change where reason is not null")
+    assert reverted == []
