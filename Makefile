@@ -85,7 +85,8 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 # First the tests with small sizes in `make test` run with large ones. Then a hundred instances share one PgBouncer.
 # Last, instances and PostgreSQL are killed, frozen and disconnected for MINUTES, and a receiver of webhooks misbehaves,
 # while clients record every response, and again for MINUTES behind a PgBouncer that is killed and frozen too.
-# Then an instance is upgraded twenty times, a Patroni loses its primary, and the container image is built and run.
+# Then an instance is upgraded twenty times, a Patroni loses its primary, the container image is built and run, and
+# each supported PostgreSQL, Redis and Valkey is tried.
 soak: $(VENV)/.test $(VENV)/.native
 	@sh .ci/packages soak
 	$(QUIETLY) $(BIN)/pip install --quiet --group release
@@ -96,6 +97,7 @@ soak: $(VENV)/.test $(VENV)/.native
 	$(BIN)/python -m tests.operator.soak_upgrades
 	$(BIN)/python -m tests.faults.failover
 	$(BIN)/python -m tests.deploy.image
+	$(BIN)/python -m tests.deploy.matrix
 
 # Send thousands of requests that are made from the OpenAPI document, right and wrong.
 # EXAMPLES is for each operation and kind: make fuzz EXAMPLES=100
