@@ -244,8 +244,10 @@ def _contradict(workspace: Workspace, draft: Draft, attempt: Attempt, result: Re
     proposed: Literal["accept", "refund"] | None = None
     if is_approved:
         intent = workspace.require(PaymentIntent, attempt.payment_intent)
-        is_acceptable = _fault(attempt, result) is None and may_accept(intent, attempt)
-        proposed = "accept" if is_acceptable else "refund"
+        if _fault(attempt, result) is None and may_accept(intent, attempt):
+            proposed = "accept"
+        elif attempt.operation == "authorize":
+            proposed = "refund"
     reason = f"it ended as {attempt.status}, and the processor says {result.status} now"
     review = Review(reason=reason, ended_as=attempt.status, proposed=proposed)
     _review(draft, attempt, review, processor_id=result.processor_id)

@@ -54,6 +54,10 @@ class ResolveAttempt(OnObject, frozen=True, gc=False, kw_only=True):
             raise missing(Attempt, self.id, param="attempt")
         if attempt.status != "review":
             raise UnexpectedState(f"This attempt is {attempt.status}, and not in review.")
+        if attempt.operation != "authorize" and self.resolution == "compensated":
+            raise UnexpectedState(
+                f"Say whether the {attempt.operation} was done. Only a payment is given back."
+            )
         review = attempt.review or Review(reason=attempt.reason)
         review = msgspec.structs.replace(review, resolution=self.resolution, note=self.note)
         intent = workspace.require(PaymentIntent, attempt.payment_intent)

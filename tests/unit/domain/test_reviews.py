@@ -5,13 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastpay.domain.captures import CancelPaymentIntent
+from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.charging import Terms
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.outcomes import RecordOutcome, ReviewAttempt
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.processor_objects import Attempt, Resolution, Result, Review
+from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.reviews import ResolveAttempt
+from tests.support.live_world import LiveWorld, reference, terms
 from tests.support.world import World, card, of_type
 from tests.unit.domain.test_outcomes import (
     APPROVED,
@@ -161,3 +163,41 @@ def test_a_decision_is_made_once_about_an_attempt_of_that_payment_in_review() ->
     resolve(world, intent, "approved")
     world.refused(decision(intent, "approved"))
     assert in_doubt(world) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "status"), [("approved", "succeeded"), ("declined", "requires_capture")]
+)
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_capture_in_review_was_done_or_not(is_late: bool, resolution: Resolution, status: str) -> None:
+    world = LiveWorld()
+    intent = world.authorized()
+    world.run(CapturePaymentIntent(id=intent.id, terms=terms(2)))
+    if is_late:
+        world.record(2, "refused")
+        world.record(2)
+        review = world.attempt(2).review
+        assert review is not None
+        assert review.proposed == "accept"
+    else:
+        world.run(ReviewAttempt(id=reference(2), reason="silence"))
+    decide = ResolveAttempt(id=reference(2), payment_intent=intent.id, resolution=resolution, note=NOTE)
+    world.refused(msgspec.structs.replace(decide, resolution="compensated"))
+    world.run(decide)
+    world.check()
+    assert (world.intent(intent.id).status, world.attempt(2).status) == (status, resolution)
+    assert world.in_doubt() == (0, 0)
+    assert world.balance("processor") == (1000 if resolution == "approved" else 0)
+
+
+def test_a_refund_that_came_back_and_was_done_after_all_is_not_done_again() -> None:
+    world = LiveWorld()
+    intent = world.paid()
+    world.run(CreateRefund(payment_intent=intent.id, terms=terms(2)))
+    for status in ("declined", "approved"):
+        world.record(2, status)
+    review = world.attempt(2).review
+    assert review is not None
+    assert (review.ended_as, review.proposed) == ("declined", None)
+    decide = ResolveAttempt(id=reference(2), payment_intent=intent.id, resolution="approved", note=NOTE)
+    assert world.refused(decide).code == "payment_intent_unexpected_state"
