@@ -83,7 +83,9 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
             draft.put(ended(draft, attempt, result), "attempt.updated")
         intent = workspace.require(PaymentIntent, attempt.payment_intent)
         assert attempt.refund is not None or intent.status in {"processing", "requires_action"}
-        if self.next_route is not None and result.status in NOTHING_DONE:
+        # What follows an authorization goes to the processor of that, and to no other one.
+        may_go_on = attempt.operation == "authorize" and result.status in NOTHING_DONE
+        if self.next_route is not None and may_go_on:
             processing.open_attempt(draft, intent, self.next_route)
             return
         conclude(workspace, draft, intent, attempt, result, self.links)

@@ -61,6 +61,17 @@ async def test_a_payment_is_voided(upstream: Upstream) -> None:
     assert found.status == "declined"
 
 
+async def test_what_is_done_already_is_approved_and_nothing_else_is(upstream: Upstream) -> None:
+    """An authorization that has expired at the processor can be canceled here."""
+    for done, amount in (("void", 1_999), ("capture", 1_000)):
+        order, reserved = await upstream.authorized(captures=False)
+        first = await upstream.send(follow_up(done, order, reserved, amount=amount))
+        again = await upstream.send(follow_up(done, order, reserved, amount=amount))
+        assert again == first
+        other = "capture" if done == "void" else "void"
+        assert (await upstream.send(follow_up(other, order, reserved))).status == "refused"
+
+
 async def test_refunds_are_found_by_their_own_references(upstream: Upstream) -> None:
     order, paid = await upstream.authorized()
     refunds = [follow_up("refund", order, paid, amount=amount) for amount in (300, 200)]

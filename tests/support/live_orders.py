@@ -78,6 +78,7 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
     makers: tuple[Callable[[], Command], ...] = (
         lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
         lambda: RecordOutcome(id=attempt.id, result=_result(attempt, chance), next_route=following),
+        lambda: _notice(attempt, chance),
         lambda: ClaimAttempt(id=attempt.id, delays_s=(1, 30)),
         lambda: ReviewAttempt(id=attempt.id, reason="silence"),
         lambda: AwaitAction(id=attempt.id, page=f"https://processor.example/{number}"),
@@ -88,11 +89,24 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
             note="seen",
         ),
         lambda: ConfirmPaymentIntent(id=intent, payment_method=card(), terms=terms),
-        lambda: CancelPaymentIntent(id=intent),
-        lambda: CapturePaymentIntent(id=intent),
-        lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, 5))),
+        lambda: CancelPaymentIntent(id=intent, terms=_route(number)),
+        lambda: CapturePaymentIntent(id=intent, amount=chance.choice((None, 500)), terms=_route(number)),
+        lambda: CreateRefund(payment_intent=intent, amount=chance.choice((None, 5)), terms=_route(number)),
     )
     return chance.choice(makers)()
+
+
+def _notice(attempt: Attempt, chance: random.Random) -> Command:
+    """Return what a webhook says of a payment that was captured or canceled, whoever asked for that."""
+    captured = chance.random() < 0.5
+    amount = chance.choice((attempt.amount, 500))
+    done = Result(status="approved", amount=amount, currency=attempt.currency, is_captured=captured)
+    refused = Result(status="refused")
+    return RecordOutcome(
+        id=attempt.id,
+        result=done if captured else Result(status="declined"),
+        follow_ups={"capture": done if captured else refused, "void": refused if captured else done},
+    )
 
 
 def _result(attempt: Attempt, chance: random.Random) -> Result:

@@ -207,11 +207,24 @@ class DialectProcessor:
         form = requests.capture(order) if is_capture else {}
         payment = answers.payment_of(await self._post(path, form, order.reference, deadline))
         if isinstance(payment, Outcome):
-            return payment
+            return await self._unless_done(order, payment, deadline)
         if payment.id != payment_id:
             return unknown(_FOREIGN)
         outcome = answers.captured(payment) if is_capture else answers.voided(payment)
         return unknown("the processor answers that nothing has changed") if outcome is None else outcome
+
+    async def _unless_done(self, order: Order, outcome: Outcome, deadline: Deadline) -> Outcome:
+        """Return the outcome, unless it is a refusal of what is done already, whoever asked for that."""
+        if outcome.status != "refused" or outcome.retry == "later":
+            return outcome
+        try:
+            payment = await self._lookup.payment(order, deadline)
+        except NoAnswerError:
+            return outcome
+        if not isinstance(payment, Payment):
+            return outcome
+        found = answers.captured(payment) if order.operation == "capture" else answers.voided(payment)
+        return outcome if found is None or found.status != "approved" else found
 
     async def _post(self, path: str, form: requests.Form, key: str | None, deadline: Deadline) -> Answer:
         headers = {**self._headers, "Content-Type": "application/x-www-form-urlencoded"}

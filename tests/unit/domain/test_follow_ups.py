@@ -19,7 +19,7 @@ from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Result
 from fastpay.domain.refunds import CreateRefund
-from tests.support.live_world import AUTHORIZATION, LiveWorld, reference, terms
+from tests.support.live_world import AUTHORIZATION, ROUTE, LiveWorld, reference, terms
 from tests.support.world import World, of_type
 
 NOT_DONE = ("declined", "refused", "not_sent", "not_found")
@@ -170,6 +170,17 @@ def test_what_was_not_done_leaves_the_payment_authorized(command: Any, status: s
     world.record(2)
     assert world.attempt(2).status == "review"
     assert world.intent(intent.id) == before
+
+
+@pytest.mark.parametrize("command", [capture, cancel, refund])
+def test_no_other_processor_is_asked(command: Any) -> None:
+    world = LiveWorld()
+    intent = world.paid() if command is refund else world.authorized()
+    world.run(command(intent.id))
+    route = msgspec.structs.replace(ROUTE, processor="second", reference=reference(3))
+    world.end(RecordOutcome(id=reference(2), result=Result(status="not_sent"), next_route=route))
+    assert reference(3) not in world.objects
+    assert world.in_doubt() == (0, 0)
 
 
 def test_a_decline_of_a_capture_says_what_the_processor_said() -> None:
