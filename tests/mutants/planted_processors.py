@@ -12,6 +12,8 @@ PROCESSING = "fastpay/domain/processing.py"
 
 LIVE = "tests/processors/test_calls.py"
 PURE = "tests/unit/domain/test_outcomes.py"
+FOLLOWED = "tests/processors/test_follow_up_calls.py"
+FOLLOW_UPS = "tests/unit/domain/test_follow_ups.py"
 DECIDED = "tests/unit/domain/test_reviews.py"
 WAITING = "tests/unit/domain/test_actions.py"
 STEPS = "tests/unit/engine/processors/test_ladder.py"
@@ -213,6 +215,64 @@ PROCESSORS = (
         "await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))",
         "await self._commands.carry_out(scope, command_of(attempt.id, None))",
         (SILENT,),
+    ),
+    Mutant(
+        "capture-once-more-after-an-unknown-outcome",
+        CALLS,
+        "result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))",
+        "result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))"
+        " or result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))",
+        (f"{FOLLOWED}::test_an_answer_that_is_lost_is_inquired_and_carried_out_at_most_once",),
+    ),
+    Mutant(
+        "record-a-refund-before-its-processor-has-answered",
+        "fastpay/domain/refunds.py",
+        'status="pending" if is_live else _STATUSES[outcome],',
+        "status=_STATUSES[outcome],",
+        (FOLLOW_UPS,),
+    ),
+    Mutant(
+        "forget-a-refund-that-is-in-doubt",
+        "fastpay/domain/refunds.py",
+        "amount_refunded=charge.amount_refunded + amount",
+        "amount_refunded=charge.amount_refunded + (0 if is_live else amount)",
+        (FOLLOW_UPS,),
+    ),
+    Mutant(
+        "fail-a-refund-or-a-void-that-is-in-doubt",
+        "fastpay/engine/processors/results.py",
+        'case "requires_action" | "pending" | "unknown":\n            return None\n',
+        'case "requires_action" | "pending":\n            return None\n'
+        '        case "unknown":\n            return Result(status="declined")\n',
+        (f"{FOLLOWED}::test_a_call_that_takes_too_long_fails_nothing",),
+    ),
+    Mutant(
+        "let-another-request-in-while-a-capture-is-open",
+        "fastpay/domain/captures.py",
+        'asked = msgspec.structs.replace(intent, status="processing", amount_capturable=0)',
+        "asked = intent",
+        (FOLLOW_UPS,),
+    ),
+    Mutant(
+        "send-a-follow-up-to-the-next-processor",
+        OUTCOMES,
+        'may_go_on = attempt.operation == "authorize" and result.status in NOTHING_DONE',
+        "may_go_on = result.status in NOTHING_DONE",
+        (FOLLOW_UPS,),
+    ),
+    Mutant(
+        "let-a-timer-end-a-live-authorization",
+        "fastpay/domain/attempts.py",
+        "    if extras.attempt is not None:\n        return None\n",
+        "",
+        (FOLLOW_UPS,),
+    ),
+    Mutant(
+        "inquire-of-a-follow-up-as-of-an-authorization",
+        "fastpay/engine/processors/results.py",
+        "operation=attempt.operation,",
+        'operation="authorize",',
+        (f"{FOLLOWED}::test_an_answer_that_is_lost_is_inquired_and_carried_out_at_most_once",),
     ),
     Mutant(
         "change-the-answer-of-one-who-was-told-processing",

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.processors.test_live_payments import Front
 from tests.support import localstripe
 from tests.support.held_proxy import HeldProxy
 from tests.support.servers import RunningServer, SpawnServer
-from tests.support.tenants import make_tenant
+from tests.support.upstreams import Address, new_address
 
 _NUMBERS = itertools.count(1)
 NUMBER = "4242424242424242"
@@ -85,15 +84,6 @@ def follow_up(operation: Any, order: Order, outcome: Outcome | None = None, **fi
     )
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where an upstream is, and a key of it."""
-
-    kind: Kind
-    url: str
-    secret: str
-
-
 @pytest.fixture(scope="session")
 def localstripe_url(scratch: Path) -> Iterator[str]:
     with localstripe.running(scratch / "localstripe") as url:
@@ -103,7 +93,7 @@ def localstripe_url(scratch: Path) -> Iterator[str]:
 @pytest.fixture
 def front(spawn_server: SpawnServer, server: RunningServer) -> Iterator[Front]:
     with HeldProxy(server.url) as proxy:
-        made = Front(spawn_server, server, proxy)
+        made = Front(spawn_server, new_address(server), proxy)
         with contextlib.closing(made.upstream):
             yield made
 
@@ -112,12 +102,12 @@ def front(spawn_server: SpawnServer, server: RunningServer) -> Iterator[Front]:
 def address(request: pytest.FixtureRequest, server: RunningServer) -> Address:
     if request.param == "localstripe":
         return Address("localstripe", request.getfixturevalue("localstripe_url"), "sk_test_12345")
-    return Address("stripe", server.url, make_tenant(server.database_url).secret)
+    return new_address(server)
 
 
 @pytest.fixture
 def fastpay_address(server: RunningServer) -> Address:
-    return Address("stripe", server.url, make_tenant(server.database_url).secret)
+    return new_address(server)
 
 
 @pytest.fixture

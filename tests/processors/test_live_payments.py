@@ -30,8 +30,9 @@ from tests.support.api import open_client
 from tests.support.books import check_database
 from tests.support.engine import CLOCK
 from tests.support.held_proxy import HeldProxy
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer, fetch
+from tests.support.servers import PATIENCE_SECONDS, SpawnServer, fetch
 from tests.support.tenants import make_tenant
+from tests.support.upstreams import Address
 
 NUMBER = "4242424242424242"
 DECLINED = "4000000000009979"
@@ -55,21 +56,19 @@ QUICK = {
 
 
 class Front:
-    """A server with a live tenant, whose processor is a tenant of the upstream behind a proxy."""
+    """A server with a live tenant, whose processor is an upstream behind a proxy."""
 
-    def __init__(
-        self, spawn: SpawnServer, upstream: RunningServer, proxy: HeldProxy, **environment: str
-    ) -> None:
+    def __init__(self, spawn: SpawnServer, upstream: Address, proxy: HeldProxy, **environment: str) -> None:
         self._spawn = spawn
         self.proxy = proxy
         self.server = spawn(environment=QUICK | environment)
-        own, theirs = make_tenant(self.server.database_url), make_tenant(upstream.database_url)
+        own = make_tenant(self.server.database_url)
         self.scope = Scope(own.tenant_id.hex, livemode=True)
         self.key = own.live_secret
-        self.upstream = open_client(upstream.url, theirs.secret)
-        asyncio.run(self._configure(theirs.secret))
+        self.upstream = open_client(upstream.url, upstream.secret)
+        asyncio.run(self._configure(upstream))
 
-    async def _configure(self, secret: str) -> None:
+    async def _configure(self, upstream: Address) -> None:
         path = key_file(Settings(data_dir=str(self.server.data_dir)))
         assert path is not None
         async with connected(self.server.database_url) as connection:
@@ -77,9 +76,9 @@ class Front:
                 connection,
                 self.scope,
                 name="acquirer",
-                kind="stripe",
+                kind=upstream.kind,
                 url=self.proxy.url,
-                secrets=Secrets(secret=secret, webhook_secret=SIGNED_BY),
+                secrets=Secrets(secret=upstream.secret, webhook_secret=SIGNED_BY),
                 vault=Vault(read_keys(path), clock=CLOCK),
                 clock=CLOCK,
             )
@@ -205,9 +204,9 @@ def test_after_a_kill_a_payment_ends_as_the_upstream_says(front: Front, moment: 
         rows = fetch(front.server.database_url, "select held from attempt where status = 'open'")
         assert [row["held"] for row in rows] == [2000]
         if moment == "before the outcome is kept":
-            with _held_book(front.server.database_url):
+            with held_book(front.server.database_url):
                 front.proxy.release()
-                _wait_for_waiting(front.server.database_url)
+                wait_for_waiting(front.server.database_url)
                 front.server.kill()
         else:
             front.server.kill()
@@ -295,14 +294,14 @@ def in_background(work: Any) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def _wait_for_waiting(database_url: str) -> None:
+def wait_for_waiting(database_url: str) -> None:
     """Return once somebody waits for a lock: the command with the outcome is at the database."""
     waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
     assert children.wait_until(lambda: bool(fetch(database_url, waiting)), timeout_ms=PATIENCE_SECONDS * 1000)
 
 
 @contextlib.contextmanager
-def _held_book(database_url: str) -> Iterator[None]:
+def held_book(database_url: str) -> Iterator[None]:
     """Hold the books of all tenants, so that nothing is committed."""
     held, done = threading.Event(), threading.Event()
 

@@ -11,6 +11,7 @@ from tests.support.api import ask
 from tests.support.held_proxy import HeldProxy
 from tests.support.otlp_receiver import OtlpReceiver, attributes_of, receiving
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer
+from tests.support.upstreams import new_address
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -33,7 +34,7 @@ def test_a_processor_that_fails_is_a_lost_dependency_until_it_answers(
     spawn_server: SpawnServer, server: RunningServer
 ) -> None:
     proxy = HeldProxy(server.url)
-    front = Front(spawn_server, server, proxy)
+    front = Front(spawn_server, new_address(server), proxy)
     with contextlib.closing(front.upstream), front.client() as http:
         assert _state(front) == (200, {"status": "ok"}, True)
         for number in range(limits.relay_circuit_failures):
@@ -70,7 +71,9 @@ def test_the_trace_of_a_payment_goes_on_at_its_processor(spawn_server: SpawnServ
     with receiving() as receiver, contextlib.ExitStack() as stack:
         traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "20"}
         upstream = spawn_server(environment=traced)
-        front = Front(spawn_server, upstream, stack.enter_context(HeldProxy(upstream.url)), **traced)
+        front = Front(
+            spawn_server, new_address(upstream), stack.enter_context(HeldProxy(upstream.url)), **traced
+        )
         stack.enter_context(contextlib.closing(front.upstream))
         with front.client() as http:
             http.headers["traceparent"] = f"00-{TRACE}-{CALLER}-01"
