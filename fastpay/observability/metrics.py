@@ -197,6 +197,7 @@ TABLE: tuple[Metric, ...] = (
         },
     ),
     *_counted("attempt_", "gauge", {"in_doubt": "Attempts of all instances whose outcome is not known"}),
+    Metric("fastpay_in_doubt_amount", "gauge", "Their amounts, in the smallest unit", labels=("currency",)),
     *_counted(
         "attempt_",
         "counter",
@@ -297,6 +298,7 @@ TABLE: tuple[Metric, ...] = (
 )
 # Counts whose last part is a label: their prefix, and the metric.
 _SPLIT = {
+    "in_doubt_amount_": ("fastpay_in_doubt_amount", "currency"),
     "homes_fallbacks_": ("fastpay_homes_fallbacks", "reason"),
     "redis_refused_": ("fastpay_redis_refused", "reason"),
 }

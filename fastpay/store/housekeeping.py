@@ -85,11 +85,10 @@ class PostgresHousekeeping:
         found = await self._pool.fetch(SQL["list_processing_payments"], after, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
 
-    async def count_held_attempts(self) -> int:
-        """Return how many attempts are in doubt. Raises: DatabaseUnavailable."""
-        (row,) = await self._pool.fetch(SQL["count_held_attempts"])
-        attempts: int = row["attempts"]
-        return attempts
+    async def count_held_attempts(self) -> dict[str, tuple[int, int]]:
+        """Return by currency how many are in doubt, and their amounts. Raises: DatabaseUnavailable."""
+        found = await self._pool.fetch(SQL["count_held_attempts"])
+        return {row["currency"]: (row["attempts"], row["amount"]) for row in found}
 
     async def list_due_objects(self, prefix: str, rows_max: int) -> list[tuple[Scope, str]]:
         """Return objects of a kind that change by themselves and are due. Raises: DatabaseUnavailable."""

@@ -137,10 +137,12 @@ async def test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once(
         assert status_of(await own.pay(key="order")) == "processing"
         assert await own.in_doubt() == 1000
         await own.janitor.survey()
-        assert own.janitor.counts()["attempt_in_doubt"] == 1
+        counts = own.janitor.counts()
+        assert (counts["attempt_in_doubt"], counts["in_doubt_amount_usd"]) == (1, 1000)
         await _until_async(own.janitor.inquire)
         await own.janitor.survey()
-        assert own.janitor.counts()["attempt_in_doubt"] == 0
+        counts = own.janitor.counts()
+        assert (counts["attempt_in_doubt"], counts["in_doubt_amount_usd"]) == (0, 0)
         intent, attempt = await own.intent(), await own.attempt()
         assert intent.status == ("succeeded" if acts else "requires_payment_method")
         assert attempt.status == ("approved" if acts else "not_found")

@@ -21,11 +21,12 @@ from fastpay.domain.reviews import ResolveAttempt
 _SHAPE: Shape = {
     "id": Field("id"),
     "object": "fastpay.attempt",
-    **fields("amount", "code", "created", "currency", "decline_code"),
+    **fields("amount", "authorization", "code", "created", "currency", "decline_code"),
     "in_doubt": Field("held"),
     "inquiries": Field("inquiries"),
     "livemode": Mode(),
     **fields("operation", "payment_intent", "payment_method", "processor", "processor_id"),
+    "refund": Field("refund"),
     "review": Nested("review", Review, fields("ended_as", "note", "proposed", "reason", "resolution")),
     "status": Field("status"),
 }
@@ -36,6 +37,7 @@ ATTEMPT = Resource(
     expandable={
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
+        "refund": Reference((kinds.REFUND,)),
     },
 )
 

@@ -6,7 +6,7 @@ If it says nothing after the last inquiry, `ladder` says what is still tried bef
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fastpay import limits
@@ -37,8 +37,8 @@ class AttemptStore(Protocol):
     async def list_due_objects(self, prefix: str, rows_max: int) -> Sequence[tuple[Scope, str]]:
         """Return objects of a kind that are due. Raises: DatabaseUnavailable."""
 
-    async def count_held_attempts(self) -> int:
-        """Return how many attempts are in doubt. Raises: DatabaseUnavailable."""
+    async def count_held_attempts(self) -> Mapping[str, tuple[int, int]]:
+        """Return by currency how many are in doubt, and their amounts. Raises: DatabaseUnavailable."""
 
 
 class AttemptJanitor(PeriodicWork):
@@ -64,6 +64,8 @@ class AttemptJanitor(PeriodicWork):
         self._links = links
         self._slots = asyncio.Semaphore(limits.inquiries_at_once_max)
         self._inquiries = self._reviews = self._in_doubt = 0
+        # By currency. One that was in doubt once is shown as 0 after that.
+        self._amounts: dict[str, int] = {}
         super().__init__(
             ("attempts", self.inquire, limits.attempts_interval_ms),
             ("doubt", self.survey, limits.doubt_interval_ms),
@@ -73,13 +75,16 @@ class AttemptJanitor(PeriodicWork):
         )
 
     def counts(self) -> dict[str, int]:
-        """Return how many inquiries were made, how many attempts were left to a person, and are in doubt."""
+        """Return how many inquiries were made, what was left to a person, and what is in doubt."""
         made = {"attempt_inquiries": self._inquiries, "attempt_reviews": self._reviews}
-        return {**made, "attempt_in_doubt": self._in_doubt}
+        amounts = {f"in_doubt_amount_{currency}": amount for currency, amount in self._amounts.items()}
+        return {**made, **amounts, "attempt_in_doubt": self._in_doubt}
 
     async def survey(self) -> None:
         """Count the attempts of all instances that are in doubt. Raises: DatabaseUnavailable."""
-        self._in_doubt = await self._store.count_held_attempts()
+        found = await self._store.count_held_attempts()
+        self._in_doubt = sum(attempts for attempts, _ in found.values())
+        self._amounts = dict.fromkeys(self._amounts, 0) | {one: amount for one, (_, amount) in found.items()}
 
     async def inquire(self) -> int:
         """Inquire of the attempts that are due, and return how many were listed.
