@@ -11,6 +11,7 @@ from tests.mutants.planted_processors import PROCESSORS
 from tests.mutants.planted_relay import RELAY
 from tests.mutants.planted_requests import REQUESTS
 from tests.mutants.planted_rollout import ROLLOUT
+from tests.mutants.planted_settlements import SETTLEMENTS
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -375,5 +376,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *REQUESTS,
     *ROLLOUT,
     *PROCESSORS,
+    *SETTLEMENTS,
     *RELAY,
 )

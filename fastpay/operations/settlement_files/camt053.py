@@ -73,7 +73,8 @@ class _Statement:
             self._parser.Parse(part, is_last)
         except expat.ExpatError as error:
             raise BadFile(error.lineno, error.offset + 1, expat.errors.messages[error.code]) from error
-        except ValueError as error:
+        except (ValueError, LookupError) as error:
+            # A value that is none, or an encoding that nobody knows.
             raise self._bad(str(error)) from error
         rows, self._rows = self._rows, []
         return rows

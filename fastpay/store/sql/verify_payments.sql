@@ -271,7 +271,7 @@ claim (object_id, prefix, field, stated, found) as (
             sum(
                 case
                     when row.status = 'matched' and row.type <> 'fee' and attempt.status = 'approved'
-                    then case row.type when 'refund' then -attempt.amount else attempt.amount end
+                    then case row.type when 'refund' then -attempt.amount else payment_intent.amount_received end
                     else 0
                 end
             )::bigint as booked,
@@ -283,6 +283,10 @@ claim (object_id, prefix, field, stated, found) as (
             on attempt.tenant_id = row.tenant_id
             and attempt.livemode = row.livemode
             and attempt.attempt_id = row.attempt_id
+        left join payment_intent
+            on payment_intent.tenant_id = attempt.tenant_id
+            and payment_intent.livemode = attempt.livemode
+            and payment_intent.payment_intent_id = attempt.payment_intent_id
         where row.tenant_id = $1::uuid and row.livemode = $2::boolean
         group by row.settlement_id
     ) as found on found.settlement_id = settlement.settlement_id
