@@ -9,10 +9,15 @@
 -- $8 uuid[]    attempts
 update settlement_row
 set status = decided.status, ours = decided.ours, attempt_id = decided.attempt_id, revision = $4::integer
-from unnest($5::integer[], $6::text[], $7::bigint[], $8::uuid[]) as decided (position, status, ours, attempt_id)
-where settlement_row.tenant_id = $1::uuid
-    and settlement_row.livemode = $2::boolean
-    and settlement_row.settlement_id = $3::uuid
+from (
+    -- The whole key is a part of it: so the planner looks up each row, and never reads all of the settlement's.
+    select
+        $1::uuid as tenant_id, $2::boolean as livemode, $3::uuid as settlement_id, unnest($5::integer[]) as position,
+        unnest($6::text[]) as status, unnest($7::bigint[]) as ours, unnest($8::uuid[]) as attempt_id
+) as decided
+where settlement_row.tenant_id = decided.tenant_id
+    and settlement_row.livemode = decided.livemode
+    and settlement_row.settlement_id = decided.settlement_id
     and settlement_row.position = decided.position
     and not settlement_row.accepted
     and exists (
