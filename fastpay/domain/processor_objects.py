@@ -3,7 +3,7 @@
 The rules for snapshots in `objects.py` hold here too.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ AttemptStatus = Literal[
 
 # What a person says became of an attempt: it took the money, it did not, or it did and that was given back.
 Resolution = Literal["approved", "declined", "not_found", "compensated"]
+RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
 # What a processor is asked to do. All but the first follow an authorization.
 Operation = Literal["authorize", "capture", "void", "refund"]
 

@@ -1,5 +1,6 @@
 """Attempts in review: listed and decided over the API and on the command line."""
 
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -9,6 +10,8 @@ from click.testing import CliRunner
 from fastpay.cli import commands
 from fastpay.errors import ConfigurationError
 from tests.processors.test_live_payments import DECLINED, Front, in_background, lose, paid, pay, send
+from tests.support.api import open_client
+from tests.support.operators import act, get, join, notes_of
 
 NOTE = "Seen in the processor's dashboard."
 
@@ -83,4 +86,28 @@ def test_late_approval_is_proposed_to_be_accepted_and_is_decided_once(front: Fro
             ("attempt.resolved", "approved"), ("attempt.review_opened", "review")
         ]  # fmt: skip
         assert told[0]["request"]["id"] == first.headers["request-id"]
+    front.check()
+
+
+def test_an_operator_decides_in_the_console_and_is_noted(front: Front) -> None:
+    with front.client() as http:
+        error = pay(http, **{"payment_method_data[card][number]": DECLINED}).json()["error"]
+        (attempt,) = front.attempts(error["payment_intent"])
+        send(http, paid(attempt["id"]))
+    payment, url = error["payment_intent"]["id"], front.server.admin_url
+    page = f"/console/payments/{front.scope.tenant_id}/live/{payment}"
+    with open_client(url, headers={"Origin": url}) as console:
+        console.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        ada = join(console, front.server)
+        shown = get(console, page, ada).text
+        assert f"Decide what became of {attempt['id']}" in shown
+        assert "Proposed: accept the money" in shown
+        decision = {"attempt": attempt["id"], "resolution": "approved", "note": NOTE}
+        for wrong in ({"note": " "}, {"resolution": "lost"}, {"attempt": "att_"}):
+            assert act(console, page, ada, "resolve", **(decision | wrong)).status_code in {400, 404}
+        assert front.wait_status() == "requires_payment_method"
+        assert act(console, page, ada, "resolve", **decision).status_code == 303
+        assert "Decide what became of" not in get(console, page, ada).text
+    assert front.wait_status() == "succeeded"
+    assert [action for action, _ in notes_of(front.server, payment)][-1] == "payment.resolved"
     front.check()

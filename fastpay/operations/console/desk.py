@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from fastpay import limits
 from fastpay.admin.console.ports import Done, Operator, Order
 from fastpay.api.context import Services
+from fastpay.domain import kinds
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.identifiers import Scope, is_well_formed
 from fastpay.domain.money import read_amount
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.plan import Command
+from fastpay.domain.processor_objects import RESOLUTIONS
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.reviews import ResolveAttempt
 from fastpay.engine.ports import Submission
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.operations.console.administrator import STALE, Administrator
@@ -23,20 +27,31 @@ class _Asked(NamedTuple):
     """What the audit trail calls an action, and the command for a payment and an amount."""
 
     noted: str
-    command: Callable[[str, int | None], Command]
+    command: Callable[[str, int | None, Mapping[str, str]], Command]
 
 
 _ON_PAYMENTS: Mapping[str, _Asked] = {
     "capture": _Asked(
-        "captured", lambda identifier, amount: CapturePaymentIntent(id=identifier, amount=amount)
+        "captured", lambda identifier, amount, _: CapturePaymentIntent(id=identifier, amount=amount)
     ),
     "cancel": _Asked(
-        "canceled", lambda identifier, _: CancelPaymentIntent(id=identifier, reason="requested_by_customer")
+        "canceled", lambda identifier, *_: CancelPaymentIntent(id=identifier, reason="requested_by_customer")
     ),
     "refund": _Asked(
-        "refunded", lambda identifier, amount: CreateRefund(payment_intent=identifier, amount=amount)
+        "refunded", lambda identifier, amount, _: CreateRefund(payment_intent=identifier, amount=amount)
     ),
+    "resolve": _Asked("resolved", lambda identifier, _, fields: _resolve(identifier, fields)),
 }
+
+
+def _resolve(identifier: str, fields: Mapping[str, str]) -> Command:
+    """Return the decision about an attempt of a payment. Raises: InvalidRequest."""
+    note = fields.get("note", "").strip()
+    resolution = next((one for one in RESOLUTIONS if one == fields.get("resolution")), None)
+    if resolution is None or not 0 < len(note) <= limits.review_note_chars_max:
+        raise InvalidRequest("Say what became of the attempt, and how you know.")
+    attempt = kinds.check(kinds.ATTEMPT, fields.get("attempt", ""), param="attempt")
+    return ResolveAttempt(id=attempt, payment_intent=identifier, resolution=resolution, note=note)
 
 
 class Reception:
@@ -110,4 +125,4 @@ class PaymentDesk:
             raise NotFound("There is no such payment.")
         typed = order.fields.get("amount", "")
         amount = read_amount(typed, found.currency) if typed.strip() else None
-        return _ON_PAYMENTS[order.action].command(order.subject, amount)
+        return _ON_PAYMENTS[order.action].command(order.subject, amount, order.fields)

@@ -1,4 +1,4 @@
--- All versions of a payment intent, its charges, refunds and disputes, oldest first.
+-- All versions of a payment intent, its attempts, charges, refunds and disputes, oldest first.
 -- $1 tenant_id uuid
 -- $2 livemode boolean
 -- $3 payment_intent_id uuid
@@ -27,6 +27,14 @@ with related as (
         from refund
         where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
         order by refund_id
+        limit $4::integer
+    )
+    union all
+    (
+        select attempt_id
+        from attempt
+        where tenant_id = $1::uuid and livemode = $2::boolean and payment_intent_id = $3::uuid
+        order by attempt_id
         limit $4::integer
     )
     union all
