@@ -14,6 +14,7 @@ from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.ports import Outcome
 from fastpay.engine.processors.ports import Order
 from fastpay.errors import KeyInUse, Overloaded
+from fastpay.store.connections import connected
 from tests.support.fake_processor import FakeProcessor, saying
 from tests.support.live_shop import Shop, select, shop
 
@@ -226,6 +227,25 @@ async def test_refunds_at_once_never_exceed_the_payment(database_url: str) -> No
         processor.acts = processor.answers = True
         assert status_of(await own.follow_up(whole)) == "succeeded"
         assert await own.in_doubt() == 0
+
+
+async def test_verification_ties_pending_refunds_to_what_is_in_doubt(database_url: str) -> None:
+    processor = FakeProcessor()
+    async with shop(database_url, acquirer=processor) as own:
+        command = await begin(own, EACH[2])
+        processor.answers = False
+        await own.follow_up(command)
+
+        async def problems(status: str) -> list[str]:
+            async with connected(database_url) as connection:
+                await connection.execute("update refund set status = $1", status)
+            found = await own.instance.reads.verify(own.scope)
+            return [str(one) for one in found.problems]
+
+        assert await problems("pending") == []
+        (problem,) = await problems("succeeded")
+        assert "refunds in doubt" in problem
+        assert await problems("pending") == []
 
 
 async def test_too_many_calls_are_refused_before_anything_is_written(database_url: str) -> None:

@@ -242,20 +242,30 @@ claim (object_id, prefix, field, stated, found) as (
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean
         and account.code in ('in_transit', 'bank', 'disputes')
     union all
-    -- What is in doubt is what attempts hold that have not ended: nothing is ever posted there.
+    -- What is in doubt is what attempts hold that have not ended: nothing is ever posted there. A live refund is
+    -- pending as long as its attempt is.
     select
         account.account_id, 'lacc', doubt.field, doubt.stated, doubt.found
     from account
     left join (
-        select currency, sum(held)::bigint as amount
+        select
+            currency, sum(held)::bigint as amount,
+            (sum(held) filter (where operation = 'refund' and livemode))::bigint as refunds
         from attempt
         where tenant_id = $1::uuid and livemode = $2::boolean and held > 0
         group by currency
     ) as held on held.currency = account.currency
+    left join (
+        select currency, sum(amount)::bigint as amount
+        from refund
+        where tenant_id = $1::uuid and livemode = $2::boolean and livemode and status = 'pending'
+        group by currency
+    ) as pending on pending.currency = account.currency
     cross join lateral (
         values
             ('holds of in_doubt', coalesce(held.amount, 0), account.credits_pending),
-            ('balance of in_doubt', 0, account.credits_posted - account.debits_posted)
+            ('balance of in_doubt', 0, account.credits_posted - account.debits_posted),
+            ('refunds in doubt of in_doubt', coalesce(held.refunds, 0), coalesce(pending.amount, 0))
     ) as doubt (field, stated, found)
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean and account.code = 'in_doubt'
     union all

@@ -14,11 +14,12 @@ from fastpay.domain.captures import (
 from fastpay.domain.charges import CaptureCharge
 from fastpay.domain.funds import DAY_S
 from fastpay.domain.objects import Charge, Refund
-from fastpay.domain.outcomes import RecordOutcome
+from fastpay.domain.outcomes import RecordOutcome, ReviewAttempt
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.plan import Command
-from fastpay.domain.processor_objects import Result
+from fastpay.domain.processor_objects import Resolution, Result
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.reviews import ResolveAttempt
 from tests.support.live_world import AUTHORIZATION, ROUTE, LiveWorld, reference, terms
 from tests.support.world import World, of_type
 
@@ -255,6 +256,36 @@ def test_a_refund_that_fails_gives_the_money_back(
     world.run(refund(intent.id, 3))
     world.record(3)
     assert refunded(world, 3).status == "succeeded"
+
+
+@pytest.mark.parametrize(("command", "approved", "not_found"), [
+    (capture, "succeeded", "requires_capture"), (cancel, "canceled", "requires_capture"),
+    (refund, "succeeded", "failed"),
+])  # fmt: skip
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_person_ends_what_the_processor_does_not(
+    command: Any, approved: str, not_found: str, is_late: bool
+) -> None:
+    decisions: list[tuple[Resolution, str]] = [("approved", approved), ("not_found", not_found)]
+    for resolution, status in decisions:
+        world = LiveWorld()
+        intent = world.paid() if command is refund else world.authorized()
+        world.run(command(intent.id))
+        if is_late:
+            world.record(2, "declined")
+            world.record(2)
+        else:
+            world.end(ReviewAttempt(id=reference(2), reason="silence"))
+        resolve = ResolveAttempt(
+            id=reference(2), payment_intent=intent.id, resolution=resolution, note="seen"
+        )
+        if (command, is_late, resolution) == (refund, True, "approved"):
+            # Its money is back, and can only be claimed from the processor.
+            assert world.refused(resolve).code == "payment_intent_unexpected_state"
+            continue
+        world.end(resolve)
+        shown = refunded(world) if command is refund else world.intent(intent.id)
+        assert (shown.status, world.in_doubt()) == (status, (0, 0))
 
 
 def test_an_authorization_that_ends_at_the_processor_ends_here() -> None:
