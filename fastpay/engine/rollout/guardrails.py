@@ -31,9 +31,9 @@ from fastpay.observability import telemetry
 _log = telemetry.Log("fastpay.rollout")
 
 _DECLINED, _FAILED = 402, 500
-# Much longer than the time between two looks, so that no key falls between them.
-_LOOK_BACK_S = 60
-assert 2 * limits.guardrail_interval_ms < _LOOK_BACK_S * 1000
+# How far before the last look the next one begins, so that no key falls between them; and at most, which is
+# how far the first one looks back.
+_OVERLAP_S, _LOOK_BACK_S = 5, 60
 
 
 class Guardrails(PeriodicWork):
@@ -53,6 +53,8 @@ class Guardrails(PeriodicWork):
         self._blocks: dict[tuple[RouteKey, str], Sides] = {}
         self._percents: dict[RouteKey, int] = {}
         self._rollbacks = 0
+        # When keys were looked at.
+        self._looked_ns: int | None = None
         super().__init__(
             ("guardrails", self.look, limits.guardrail_interval_ms), clock=clock, log=_log, is_away=is_away
         )
@@ -119,7 +121,11 @@ class Guardrails(PeriodicWork):
 
     async def _look_for_doubles(self) -> None:
         """Roll back all split routes if a key was carried out by both sides, which must be impossible."""
-        doubles = await self._store.find_charged_twice(_LOOK_BACK_S)
+        now_ns, seconds = self._clock.monotonic_ns(), _LOOK_BACK_S
+        if self._looked_ns is not None:
+            seconds = min((now_ns - self._looked_ns) // 1_000_000_000 + _OVERLAP_S, _LOOK_BACK_S)
+        doubles = await self._store.find_charged_twice(seconds)
+        self._looked_ns = now_ns
         if doubles:
             reason = f"twice: {doubles} idempotency keys were carried out by both sides"
             for key in {key for key, _ in self._blocks}:

@@ -31,6 +31,7 @@ class Store:
         self.kept: dict[tuple[RouteKey, str], Kept] = {}
         self.is_away = self.is_overtaken = False
         self.doubles = 0
+        self.looked_back_s: list[int] = []
         self.rolled_back: list[tuple[RouteKey, str]] = []
 
     async def read_evidence(self, changes: Sequence[int]) -> Sequence[Kept]:
@@ -45,7 +46,7 @@ class Store:
         return [(one.key, one.metric) for one in kept]
 
     async def find_charged_twice(self, seconds: int) -> int:
-        assert seconds > 0
+        self.looked_back_s.append(seconds)
         return self.doubles
 
     async def roll_back(self, key: RouteKey, reason: str) -> bool:
@@ -147,3 +148,14 @@ async def test_a_wrong_share_has_evidence_and_rolls_nothing_back(
     await guardrails.look()
     assert store.kept[KEY, SAMPLE].evidence.log > 100
     assert store.rolled_back == []
+
+
+async def test_keys_are_looked_at_from_before_the_last_look(
+    guardrails: Guardrails, store: Store, clock: Clock
+) -> None:
+    """However long that was ago, up to a minute: an instance looks only while something is split."""
+    for second in (0, 1, 11, 500):
+        clock.now = second * 10**9
+        guardrails.answered(KEY, FASTPAY, 200, clock.now)
+        await guardrails.look()
+    assert store.looked_back_s == [60, 6, 15, 60]
