@@ -2,7 +2,7 @@
 
 import functools
 import types
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -40,6 +40,9 @@ def _of(kind: Any) -> st.SearchStrategy[Any]:
             return st.one_of([_of(part) for part in kind.__args__])
         case types.GenericAlias(__origin__=origin):
             return _METADATA if origin is dict else st.lists(TEXTS, max_size=3).map(tuple)
+        # What `|` makes of a Literal and None.
+        case _ if get_origin(kind) is Union:
+            return st.one_of([_of(part) for part in get_args(kind)])
         case _ if get_origin(kind) is Literal:
             return st.sampled_from(get_args(kind))
         case _:

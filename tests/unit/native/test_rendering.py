@@ -88,6 +88,7 @@ OTHER_NAMES = {
     ("address_zip_check", "card.address_postal_code_check"),
     ("id", "card_id"),
     ("in_doubt", "held"),
+    ("row_count", "rows"),
     ("result", "three_d_secure"),
     ("amount", "fee"),
     ("amount", "transfer_amount"),
