@@ -24,6 +24,7 @@ from fastpay.domain.payouts import CreatePayout
 from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Attempt, Route
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.settlements import BeginMatching
 from fastpay.domain.setup_intents import CreateSetupIntent
 from fastpay.domain.transfers import CreateTransfer, ReverseTransfer
 from fastpay.domain.webhook_endpoints import CreateEndpoint, ReplayEvents
@@ -100,6 +101,9 @@ async def fill_more(
     """Give a tenant what lists that are newer than payments show; return what they can be asked by."""
     setup = CreateSetupIntent(secret="s", customer=customer, payment_method=method, confirm=True)
     intent = await instance.do(setup, scope)
+    own = f"stl_{intent.id[-32:-4]}beef"
+    settling = BeginMatching(id=own, processor="acquirer", currency="usd", file="0" * 64)
+    await instance.do(settling, scope)
     await instance.do(
         CreatePaymentIntent(
             amount=100, currency="usd", secret="s", payment_method=card("bypassPending"), confirm=True
@@ -138,6 +142,7 @@ async def fill_more(
         "webhook_endpoint": endpoint,
         "setup_intent": intent.id,
         "status": "pending",
+        "processor": "acquirer",
         "destination": destination,
         "transfer_group": "g",
         "transfer": transfer,
