@@ -119,7 +119,7 @@ async def open_application(
             request_notes=notes,
             live_payments=opened.payments,
             feeds=feeds,
-            keys=_open_keys(settings, open_pool, clock, vault),
+            keys=await _open_keys(settings, open_pool, clock, vault),
             clock=clock,
             identifiers=identifiers,
             readiness=outages.readiness,
@@ -209,11 +209,13 @@ def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers:
     return relay
 
 
-def _open_keys(
+async def _open_keys(
     settings: Settings, open_pool: Callable[[str, int], ReaderPool], clock: Clock, vault: Vault | None
 ) -> PostgresKeyRing:
     pool = open_pool("keys", limits.key_connections_max)
-    return PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault)
+    keys = PostgresKeyRing(pool, clock=clock, cache_ms=settings.key_cache_ms, vault=vault)
+    await keys.warm_up()
+    return keys
 
 
 def _settings_of_api(settings: Settings) -> context.Settings:

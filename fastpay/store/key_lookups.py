@@ -15,6 +15,7 @@ that shares its address: each attempt has the same chance as any of the flood.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -76,6 +77,16 @@ class KeyLookups:
         self._sending: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_ns = 0
+
+    async def warm_up(self) -> None:
+        """Connect before the first key comes. Under a load that takes longer than a request may wait.
+
+        A database that is away delays nothing: the first look-up connects then.
+        """
+        with contextlib.suppress(*LOST, asyncpg.PostgresError):
+            async with self._pool.lend(until=due(limits.connect_timeout_ms)) as connection:
+                self._tag_key = await read_tag_key(connection)
+                await find_keys(connection, [])
 
     def find(
         self, key: str, *, was_good: bool, client: str | None, is_urgent: bool = True

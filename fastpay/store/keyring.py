@@ -52,6 +52,10 @@ class PostgresKeyRing:
         self._absent: dict[bytes, int] = {}
         self._asking: dict[str, asyncio.Future[Credentials | None]] = {}
 
+    async def warm_up(self) -> None:
+        """Make ready for the first key."""
+        await self._lookups.warm_up()
+
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
         """Return the credentials of a key, or None if there is no such key. `client` is the sender's address.
 

@@ -44,8 +44,14 @@ class Ring:
         self.clock = FrozenClock()
         self.pool = CountingPool(pool)
         self.keys = PostgresKeyRing(self.pool, clock=self.clock, cache_ms=1_000)
+        self._pool = pool
         self._connection = connection
         self._tenant_id = tenant_id
+
+    @property
+    def opened(self) -> int:
+        """How many connections the pool has."""
+        return self._pool.state()["open"]
 
     async def make(self) -> str:
         """Make a key."""
@@ -94,6 +100,19 @@ async def _open(database_url: str) -> AsyncIterator[Ring]:
 def unknown() -> str:
     """Return a well-formed key that nobody has."""
     return "sk_test_" + random_text(CLOCK)
+
+
+async def test_the_first_key_finds_a_connection_and_a_database_that_is_away_delays_no_start(
+    ring: Ring,
+) -> None:
+    ring.pool.away = True
+    await ring.keys.warm_up()
+    assert ring.opened == 0
+    ring.pool.away = False
+    await ring.keys.warm_up()
+    assert ring.opened == 1
+    assert await ring.keys.authenticate(await ring.make()) is not None
+    assert ring.opened == 1
 
 
 async def test_thousands_of_unknown_keys_cost_a_few_statements(ring: Ring) -> None:
