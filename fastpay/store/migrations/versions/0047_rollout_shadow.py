@@ -4,7 +4,7 @@ from fastpay.store.migrations import run_scripts
 
 revision = "0047"
 down_revision = "0046"
-works_with = "0046"
+works_with = "0047"
 
 
 def upgrade() -> None:
