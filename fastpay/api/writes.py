@@ -99,8 +99,9 @@ class Write(Generic[_Params]):
         call.ended("decode")
         # A submitted command is committed even if the client disconnects.
         outcome = await call.services.writer.submit(submission)
-        if call.routed is not None and call.services.live_payments is not None:
-            outcome = await call.services.live_payments.calls.follow(call.routed, submission, outcome)
+        live = call.services.live_payments
+        if live is not None and outcome.answer.provisional_until_ms is not None:
+            outcome = await live.calls.follow(call.routed, submission, outcome)
         if call.services.request_notes is not None:
             call.asgi[NOTE].outcome = outcome
         body = answers.plain(call, self._resource, outcome)

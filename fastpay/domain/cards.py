@@ -27,6 +27,8 @@ _FIRST_DAY = dt.date(1970, 1, 1).toordinal()
 DisputeCase = Literal["chargeback", "compliance", "inquiry"]
 # A refund that "fails" succeeds first, and one that is "pending" succeeds later.
 RefundOutcome = Literal["succeed", "fail", "pending", "require_action"]
+# What becomes of the answer of a processor that has charged the card.
+AnswerFault = Literal["lost", "late", "repeated", "contradicted"]
 
 
 class Behaviour(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +41,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     `funds_available` skips the pending account. A card that is not `attachable` cannot be saved to a
     customer. If there is a `dispute_reason`, the cardholder disputes what is captured, `disputes` times;
     one who `has_compelling_history` did not dispute earlier ones. `refunds` says what becomes of a refund.
+    A card with an `answer` goes the way of live payments, to a processor whose answer fails in this way.
     """
 
     code: str | None = None
@@ -64,6 +67,7 @@ class Behaviour(msgspec.Struct, frozen=True, gc=False):
     disputes: int = 1
     has_compelling_history: bool = False
     refunds: RefundOutcome = "succeed"
+    answer: AnswerFault | None = None
 
 
 class Card(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -172,6 +176,10 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "refund_fails": Behaviour(refunds="fail"),
     "refund_pending": Behaviour(refunds="pending"),
     "refund_requires_action": Behaviour(refunds="require_action"),
+    "answer_lost": Behaviour(answer="lost"),
+    "answer_late": Behaviour(answer="late"),
+    "answer_repeated": Behaviour(answer="repeated"),
+    "answer_contradicted": Behaviour(answer="contradicted"),
 }
 
 # number: (brand, funding, country, behaviour)
@@ -223,6 +231,11 @@ NUMBERS: dict[str, tuple[str, str, str, str]] = {
     "4000000000007726": ("visa", "credit", "US", "refund_pending"),
     # Ours: nobody publishes a card of which a refund waits for the cardholder.
     "4000000000007734": ("visa", "credit", "US", "refund_requires_action"),
+    # Ours too: nobody publishes cards whose processor does not answer in order.
+    "4000000000008807": ("visa", "credit", "US", "answer_lost"),
+    "4000000000008815": ("visa", "credit", "US", "answer_late"),
+    "4000000000008823": ("visa", "credit", "US", "answer_repeated"),
+    "4000000000008831": ("visa", "credit", "US", "answer_contradicted"),
 }
 
 _MAGIC_NUMBERS: dict[str, str] = {
@@ -291,8 +304,18 @@ _MAGIC_NUMBERS: dict[str, str] = {
     "refundFail": "4000000000005126",
     "pendingRefund": "4000000000007726",
     "refundRequiresAction": "4000000000007734",
+    "answerLost": "4000000000008807",
+    "answerLate": "4000000000008815",
+    "answerRepeated": "4000000000008823",
+    "answerContradicted": "4000000000008831",
 }
 
+# Cards whose payments move one account more: of disputes, or of what is in doubt.
+MOVES_MORE = frozenset(
+    name
+    for name, behaviour in BEHAVIOURS.items()
+    if behaviour.dispute_reason is not None or behaviour.answer is not None
+)
 # Cards whose payments the cardholder disputes: their captures move the account of disputes as well.
 DISPUTED = frozenset(name for name, behaviour in BEHAVIOURS.items() if behaviour.dispute_reason is not None)
 

@@ -78,6 +78,9 @@ def attempt(
     if is_live and terms.route is not None:
         return processing.begin(draft, intent, method, is_new=is_new, route=terms.route)
     behaviour = BEHAVIOURS[method.card.behaviour]
+    if behaviour.answer is not None:
+        route = processing.rehearsed(draft, behaviour.answer)
+        return processing.begin(draft, intent, method, is_new=is_new, route=route)
     extras, asks = None, False
     # Most payments have neither options nor a card that may ask, and take no time for them.
     if behaviour.needs_authentication is not None or terms.authenticated or intent.extras is not None:

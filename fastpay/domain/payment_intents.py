@@ -29,7 +29,7 @@ from fastpay.domain import (
     sources,
 )
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain.cards import DISPUTED
+from fastpay.domain.cards import MOVES_MORE
 from fastpay.domain.cash_objects import CASH
 from fastpay.domain.charging import Terms
 from fastpay.domain.confirmation_tokens import ConfirmationToken
@@ -388,13 +388,13 @@ def _method_needs(
 ) -> Sequence[str]:
     """Return what a payment needs for its payment method.
 
-    A card that brings a dispute, or may do so, needs an account; a cash balance all that moves with it.
+    Some cards need more accounts, or may do so; a cash balance needs all that moves with it.
     """
     if isinstance(choice, payment_methods.NewCard):
         if choice.type == CASH:
             return bank_payments.account_needs(workspace, customer, currency)
         # Most payments: a function call less.
-        if choice.card.behaviour not in DISPUTED:
+        if choice.card.behaviour not in MOVES_MORE:
             return ()
     elif isinstance(choice, str):
         method = workspace.find(choice)
@@ -402,7 +402,7 @@ def _method_needs(
             return ()
         if method.type == CASH:
             return bank_payments.account_needs(workspace, customer, currency)
-        if method.card.behaviour not in DISPUTED:
+        if method.card.behaviour not in MOVES_MORE:
             return ()
-    # One that brings a dispute, a token or a default.
-    return ledger.ids_of(workspace.scope, currency, "disputes")
+    # One of those cards, a token or a default.
+    return ledger.ids_of(workspace.scope, currency, "disputes", "in_doubt")

@@ -12,14 +12,18 @@ another one.
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain import ledger
 from fastpay.domain.attempts import is_manual
+from fastpay.domain.cards import AnswerFault
 from fastpay.domain.objects import Charge, PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.processor_objects import Attempt, AttemptTerms, Operation, Route
 from fastpay.errors import InvalidRequest, UnexpectedState
 
 IN_DOUBT = "in_doubt"
+# The processors of test cards whose answers fail. No operator can give one such a name.
+REHEARSED = "test:"
 
 
 def not_configured() -> InvalidRequest:
@@ -72,6 +76,16 @@ def begin(
     open_attempt(draft, processing, route)
     draft.provisional_until_ms = draft.moment_ms + route.wait_ms
     return processing
+
+
+def rehearsed(draft: Draft, answer: AnswerFault) -> Route:
+    """Return the route of a test card to its own processor, whose answer fails in this way."""
+    return Route(
+        processor=REHEARSED + answer,
+        reference=draft.new_id(Attempt.prefix),
+        wait_ms=limits.rehearsal_wait_ms,
+        inquiry_s=limits.rehearsal_inquiry_s,
+    )
 
 
 def follow_up_needs(workspace: Workspace, charge: Charge) -> list[str]:

@@ -26,5 +26,11 @@ doubt_interval_ms = 5_000
 record_attempts_max = 8
 record_retry_ms = 250
 record_retry_ms_max = 30_000
+# The test cards whose processor does not answer in order: when their requests are told `processing`, when an
+# answer that is late comes, and when the first inquiry does, whatever the settings are.
+rehearsal_wait_ms = 1_000
+rehearsal_answer_ms = 2_000
+rehearsal_inquiry_s = 4
 
 assert processor_wait_ms <= processor_wait_ms_max
+assert rehearsal_wait_ms < rehearsal_answer_ms < rehearsal_inquiry_s * 1000

@@ -22,6 +22,7 @@ from fastpay.observability import telemetry
 from fastpay.operations.outages import Outages
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
+from fastpay.outbound.processors.rehearsal import Rehearsals
 from fastpay.store.housekeeping import PostgresHousekeeping
 from fastpay.store.pool import ReaderPool
 from fastpay.store.processors import PostgresProcessors
@@ -34,7 +35,7 @@ _log = telemetry.Log("fastpay.processors")
 class OpenLivePayments(NamedTuple):
     """What carries out live payments in a server. `parts` are in the order in which they are started."""
 
-    parts: tuple[Registry, PeriodicWork, ProcessorCalls, AttemptJanitor]
+    parts: tuple[Registry, PeriodicWork, Rehearsals, ProcessorCalls, AttemptJanitor]
     counting: tuple[ProcessorCalls, AttemptJanitor, ProcessorNotices]
     payments: LivePayments
 
@@ -64,9 +65,11 @@ def open_live_payments(
     probing = PeriodicWork(
         ("processors", registry.probe, limits.processor_probing_ms), clock=clock, log=_log, is_away=is_away
     )
+    # Test cards have processors of their own.
+    processors = Rehearsals(registry, clock=clock)
     links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     calls = ProcessorCalls(
-        registry,
+        processors,
         writer,
         reader,
         clock=clock,
@@ -78,16 +81,17 @@ def open_live_payments(
     janitor = AttemptJanitor(
         PostgresHousekeeping(pool),
         writer,
-        registry,
+        processors,
         clock=clock,
         identifiers=identifiers,
         inquiry_s=settings.processor_inquiry_s,
         links=links,
         is_away=is_away,
     )
-    notices = ProcessorNotices(registry, writer, identifiers=identifiers, links=links)
-    actions = CardholderActions(registry, reader, writer, identifiers=identifiers, links=links)
-    parts = (registry, probing, calls, janitor)
+    notices = ProcessorNotices(processors, writer, identifiers=identifiers, links=links)
+    actions = CardholderActions(processors, reader, writer, identifiers=identifiers, links=links)
+    processors.hear = notices.record
+    parts = (registry, probing, processors, calls, janitor)
     settling = make_settling(settings, pool, writer, identifiers)
     payments = LivePayments(calls, notices, settling, actions)
     return OpenLivePayments(parts, (calls, janitor, notices), payments)

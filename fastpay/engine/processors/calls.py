@@ -168,10 +168,13 @@ class ProcessorCalls:
             AttemptTerms(reference=self._reference(), wait_ms=self._wait_ms, inquiry_s=self._inquiry_s), links
         )
 
-    async def follow(self, routed: Routed | FollowUp, submission: Submission, outcome: Outcome) -> Outcome:
+    async def follow(
+        self, routed: Routed | FollowUp | None, submission: Submission, outcome: Outcome
+    ) -> Outcome:
         """Call the processor after command 1, and return what the request answers with.
 
-        `outcome` is that of command 1. It is returned if no attempt began, and if the wait is over first.
+        Without `routed`, command 1 has chosen the processor of a test card. `outcome` is that of command 1.
+        It is returned if no attempt began, and if the wait is over first.
         Raises: DatabaseUnavailable and the like if the processor's outcome could not be written.
         """
         if (
@@ -180,13 +183,16 @@ class ProcessorCalls:
             or outcome.answer.provisional_until_ms is None
         ):
             return outcome
-        until_ns = self._clock.monotonic_ns() + self._wait_ms * 1_000_000
+        if routed is None:
+            routed = _begun_by(outcome)
+        wait_ms = (routed.route if isinstance(routed, Routed) else routed.terms).wait_ms
+        until_ns = self._clock.monotonic_ns() + wait_ms * 1_000_000
         waiting = _Waiting(submission, outcome, until_ns)
         call = asyncio.create_task(self._carry_out(routed, waiting))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         try:
-            async with asyncio.timeout(self._wait_ms / 1000):
+            async with asyncio.timeout(wait_ms / 1000):
                 await waiting.final.wait()
         except TimeoutError:
             if not waiting.final.is_set():
@@ -332,6 +338,16 @@ class ProcessorCalls:
 
 
 _COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
+
+
+def _begun_by(outcome: Outcome) -> FollowUp:
+    """Return how to go on with an attempt whose processor the command has chosen itself."""
+    written = (one.object for one in outcome.objects.values())
+    reference = next(one.id for one in written if isinstance(one, Attempt))
+    terms = AttemptTerms(
+        reference=reference, wait_ms=limits.rehearsal_wait_ms, inquiry_s=limits.rehearsal_inquiry_s
+    )
+    return FollowUp(terms, NO_LINKS)
 
 
 def _order(route: Route, intent: PaymentIntent, routed: Routed) -> ports.Order:

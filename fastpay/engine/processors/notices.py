@@ -55,12 +55,13 @@ class ProcessorNotices:
             if notice is not None:
                 self._received += 1
                 if isinstance(notice, ports.Notice):
-                    await self._record(scope, notice, request_id)
+                    await self.record(scope, notice, request_id)
                 return True
         self._refused += 1
         return False
 
-    async def _record(self, scope: Scope, notice: ports.Notice, request_id: str) -> None:
+    async def record(self, scope: Scope, notice: ports.Notice, request_id: str = "") -> None:
+        """Record what a notice says. Raises: as `receive`."""
         reference = notice.reference
         if reference is None or not is_well_formed(reference, Attempt.prefix):
             return

@@ -250,7 +250,11 @@ class DecidedBatch(Batch):
             self._keep(working_set, entry, entry.digest, key, fingerprint, answer)
         if entry.signature:
             self._bind(working_set, entry, answer)
-        return Outcome(answer=answer, objects=_shown(workspace, answer))
+        shown = _shown(workspace, answer)
+        if answer.provisional_until_ms is not None:
+            # The caller has to carry out the attempt that has begun.
+            shown |= _begun(workspace, draft)
+        return Outcome(answer=answer, objects=shown)
 
     def _stand_on(self, workspace: Workspace) -> None:
         """Note the book that all results for its tenant follow from."""
@@ -310,3 +314,9 @@ def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
     named = (answer.error.charge, answer.error.payment_intent, answer.error.payment_method)
     shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}
+
+
+def _begun(workspace: Workspace, draft: Draft) -> dict[str, Versioned]:
+    """Return the attempts that a command has begun."""
+    begun = (workspace.objects[one.object_id] for one in draft.events if one.type == "attempt.created")
+    return {versioned.object.id: versioned for versioned in begun if versioned is not None}

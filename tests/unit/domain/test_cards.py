@@ -1,9 +1,12 @@
 """Test cards: what each number does when it is charged."""
 
+from typing import get_args
+
 import pytest
 
 from fastpay.domain import cards
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
+from fastpay.domain.processor_objects import Attempt
 from tests.support.world import World, card
 
 # Source: the dialect's testing documentation. name: (code, decline_code)
@@ -40,6 +43,7 @@ ASKING = {
     "threeDSecureRequired",
     "threeDSecureRequiredChargeDeclined",
 }
+UNSURE = {f"answer{fault.capitalize()}": fault for fault in get_args(cards.AnswerFault)}
 NAMES = {name.removeprefix("pm_card_") for name in cards.MAGIC_PAYMENT_METHODS}
 
 
@@ -63,13 +67,24 @@ def test_a_declining_card_leaves_a_failed_charge_and_an_open_payment(name: str) 
     assert world.method(error.payment_method).customer is None
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - set(DECLINES) - ASKING))
+@pytest.mark.parametrize("name", sorted(NAMES - set(DECLINES) - ASKING - UNSURE.keys()))
 def test_every_other_card_pays(name: str) -> None:
     world = World()
     intent = world.pay(1000, name=name)
     assert intent.status == "succeeded"
     assert world.charge_of(intent).card.brand in ("visa", "mastercard", "amex", "discover", "diners", "jcb",
                                                   "unionpay")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_a_card_whose_answer_fails_is_in_doubt_at_its_own_processor(name: str) -> None:
+    world = World()
+    intent = world.pay(1000, name=name)
+    assert intent.status == "processing"
+    written = (one.object for one in world.objects.values())
+    (attempt,) = [one for one in written if isinstance(one, Attempt)]
+    assert (attempt.processor, attempt.held) == (f"test:{UNSURE[name]}", 1000)
+    assert attempt.payment_intent == intent.id
 
 
 @pytest.mark.parametrize("name", sorted(ASKING))
