@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 import itertools
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -32,6 +32,8 @@ CLIENTS = 12
 PAUSE_S, NOT_SENT_S = 0.3, 1.5
 # As long as a server starts.
 TRIES = 50
+# What is done to an order after its payment, in turns.
+STEPS = ("", "refund", "capture", "cancel")
 NUMBER, DECLINED = "4242424242424242", {"stripe": "4000000000009979", "localstripe": "4000000000000341"}
 # The first inquiry comes after 2 s and the next one after 12 more. A server of ours has carried out what it
 # was sent 13.5 s after that, or never will.
@@ -98,6 +100,14 @@ class Installation:
         self.launched.append(start(data_dir, place, *port, environment=self._environment))
 
 
+class Errand(NamedTuple):
+    """A step of an order: one request, sent until it is answered. Only the first one names no payment."""
+
+    order: int
+    step: str = "pay"
+    payment: str = ""
+
+
 class Shop:
     """Clients of a front installation whose live payments go to a processor."""
 
@@ -112,8 +122,7 @@ class Shop:
         self._sent = 0
         self._told = asyncio.Condition()
         self._orders = itertools.count()
-        # Orders whose keys have no answer before a minute has passed.
-        self._later: list[int] = []
+        self._errands: dict[Errand, None] = {}
         self._clients: list[asyncio.Task[None]] = []
 
     async def configure(self, url: str, secrets: Secrets) -> None:
@@ -150,7 +159,7 @@ class Shop:
         for client in self._clients:
             client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
-        await self._pay_all(sorted({int(one.order) for one in self.told} | set(self._later)))
+        await self._do_all(self._errands)
         in_doubt = "select attempt_id from attempt where held > 0"
         async with asyncio.timeout(SETTLED_S), connected(self.front.database_url) as connection:
             while await connection.fetch(in_doubt):  # noqa: ASYNC110  it is another process that ends them
@@ -163,10 +172,12 @@ class Shop:
     async def payments(self) -> list[Payment]:
         """Return what our books say."""
         async with connected(self.front.database_url) as connection:
-            rows = await connection.fetch("select payment_intent_id, attempt_id, status from attempt")
-        attempts: dict[str, dict[str, str]] = {}
+            rows = await connection.fetch(
+                "select payment_intent_id, attempt_id, operation, status from attempt"
+            )
+        attempts: dict[tuple[str, str], dict[str, str]] = {}
         for row in rows:
-            own = attempts.setdefault(f"pi_{row['payment_intent_id'].hex}", {})
+            own = attempts.setdefault((f"pi_{row['payment_intent_id'].hex}", row["operation"]), {})
             own[f"att_{row['attempt_id'].hex}"] = row["status"]
         return [
             Payment(
@@ -175,9 +186,10 @@ class Shop:
                 amount=one["amount"],
                 received=one["amount_received"],
                 status=one["status"],
-                attempts=attempts.get(one["id"], {}),
+                attempts=attempts.get((one["id"], "authorize"), {}),
+                refunds=attempts.get((one["id"], "refund"), {}),
             )
-            for one in await list_payments(self._http)
+            for one in await list_all(self._http, "/v1/payment_intents")
         ]
 
     async def problems(self) -> list[str]:
@@ -187,16 +199,10 @@ class Shop:
 
     async def _work(self) -> None:
         for order in self._orders:
-            self._later.append(order)
-            for _ in range(TRIES):
-                told, was_sent = await self._pay(order)
-                if told.status:
-                    self._later.remove(order)
-                    break
-                if was_sent:
-                    # Its key is in use.
-                    break
-                await asyncio.sleep(PAUSE_S)
+            told, was_sent = await self._do(Errand(order))
+            step = STEPS[order % len(STEPS)]
+            if step and told.status in {"succeeded", "requires_capture"}:
+                await self._do(Errand(order, step, told.payment))
             if was_sent:
                 async with self._told:
                     self._sent += 1
@@ -205,79 +211,98 @@ class Shop:
                 # Nothing is sent to a processor that has failed often.
                 await asyncio.sleep(NOT_SENT_S)
 
-    async def _pay_all(self, orders: Iterable[int]) -> None:
-        """Ask for the answers of orders until each has one."""
-        left = iter(orders)
+    async def _do(self, errand: Errand) -> tuple[Told, bool]:
+        """Send a request until there is an answer, or its key is in use: that may last for a minute."""
+        self._errands[errand] = None
+        for _ in range(TRIES):
+            told, was_sent = await self._send(errand)
+            if told.status or was_sent:
+                break
+            await asyncio.sleep(PAUSE_S)
+        return told, was_sent
+
+    async def _do_all(self, errands: Iterable[Errand]) -> None:
+        """Send requests until each of them is answered."""
+        left = iter(errands)
 
         async def work() -> None:
-            for order in left:
-                while not (await self._pay(order))[0].status:  # noqa: ASYNC110  another process says it
+            for errand in left:
+                while not (await self._send(errand))[0].status:  # noqa: ASYNC110  another process says it
                     await asyncio.sleep(PAUSE_S)
 
         await asyncio.gather(*(work() for _ in range(CLIENTS)))
-        self._later.clear()
 
-    async def _pay(self, order: int) -> tuple[Told, bool]:
-        """Send an order, note what was told, and tell whether the processor has certainly been asked."""
-        amount = 100 + order
-        number = DECLINED[self._kind] if order % 5 == 0 else NUMBER
-        form = {
-            "amount": str(amount),
-            "currency": "usd",
-            "confirm": "true",
-            "metadata[order]": str(order),
-            "payment_method_data[type]": "card",
-            "payment_method_data[card][number]": number,
-            "payment_method_data[card][exp_month]": "12",
-            "payment_method_data[card][exp_year]": "2034",
-            "payment_method_data[card][cvc]": "123",
-        }
-        told, was_sent = Told(str(order), amount), False
+    async def _send(self, errand: Errand) -> tuple[Told, bool]:
+        """Send a request, note what was told, and tell whether the processor has certainly been asked."""
+        told, was_sent = Told(str(errand.order), errand.step, 100 + errand.order, errand.payment), False
+        path, form = self._request(errand, told.amount)
         with contextlib.suppress(httpx.HTTPError):
-            answer = await self._http.post(
-                "/v1/payment_intents", data=form, headers={"Idempotency-Key": f"order {order}"}
-            )
+            key = f"{errand.step} {errand.order}"
+            answer = await self._http.post(path, data=form, headers={"Idempotency-Key": key})
             body = answer.json()
             error = body.get("error", {})
-            if answer.status_code in {200, 402}:
-                intent = error.get("payment_intent", body)
-                told = told._replace(payment=intent["id"], status=intent["status"])
+            if answer.status_code == 200:
+                payment = body["payment_intent"] if errand.step == "refund" else body["id"]
+                told = told._replace(payment=payment, status=body["status"])
+            elif answer.status_code == 402:
+                intent = error["payment_intent"]
+                status = intent["status"] if errand.step == "pay" else "refused"
+                told = told._replace(payment=intent["id"], status=status)
             else:
                 assert answer.status_code in {409, 429, 500, 502, 503}, answer.text
             was_sent = answer.status_code in {200, 402, 409} and error.get("code") != "processing_error"
         self.told.append(told)
         return told, was_sent
 
+    def _request(self, errand: Errand, amount: int) -> tuple[str, dict[str, str]]:
+        """Return the path and the form of a request."""
+        if errand.step == "refund":
+            return "/v1/refunds", {"payment_intent": errand.payment, "amount": str(amount // 2)}
+        if errand.step != "pay":
+            return f"/v1/payment_intents/{errand.payment}/{errand.step}", {}
+        is_manual = STEPS[errand.order % len(STEPS)] in {"capture", "cancel"}
+        return "/v1/payment_intents", {
+            "amount": str(amount),
+            "currency": "usd",
+            "confirm": "true",
+            "capture_method": "manual" if is_manual else "automatic",
+            "metadata[order]": str(errand.order),
+            "payment_method_data[type]": "card",
+            "payment_method_data[card][number]": DECLINED[self._kind] if errand.order % 5 == 0 else NUMBER,
+            "payment_method_data[card][exp_month]": "12",
+            "payment_method_data[card][exp_year]": "2034",
+            "payment_method_data[card][cvc]": "123",
+        }
 
-async def list_charges(url: str, secret: str) -> list[Charge]:
-    """Return what the books of the processor say."""
-    async with httpx.AsyncClient(**client_options(url, secret, {})) as http:
-        return [
-            Charge(
-                order=one["metadata"]["order"],
-                reference=one["metadata"]["fastpay_reference"],
-                amount=one["amount"],
-                # localstripe does not say it of a payment.
-                received=one.get("amount_received", one["amount"]),
-                status=one["status"],
-            )
-            for one in await list_payments(http)
-        ]
+
+async def list_charges(http: httpx.AsyncClient) -> list[Charge]:
+    """Return the payments in the books of the processor."""
+    return [
+        Charge(
+            order=one["metadata"]["order"],
+            reference=one["metadata"]["fastpay_reference"],
+            amount=one["amount"],
+            # localstripe does not say it of a payment.
+            received=one.get("amount_received", one["amount"] if one["status"] == "succeeded" else 0),
+            status=one["status"],
+        )
+        for one in await list_all(http, "/v1/payment_intents")
+    ]
 
 
-async def list_payments(http: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """Return all payments of a key."""
+async def list_refunds(http: httpx.AsyncClient) -> list[str]:
+    """Return the references of what the processor has refunded."""
+    listed = await list_all(http, "/v1/refunds")
+    return [one["metadata"]["fastpay_reference"] for one in listed if one["status"] == "succeeded"]
+
+
+async def list_all(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
+    """Return all objects of a list."""
     found: list[dict[str, Any]] = []
-    async for page in _pages(http):
-        found += page
-    return found
-
-
-async def _pages(http: httpx.AsyncClient) -> AsyncIterator[list[dict[str, Any]]]:
     more: dict[str, str] = {}
     while True:
-        answer = (await http.get("/v1/payment_intents", params={"limit": "100", **more})).json()
-        yield answer["data"]
-        if not answer["has_more"]:
-            return
-        more = {"starting_after": answer["data"][-1]["id"]}
+        page = (await http.get(path, params={"limit": "100", **more})).json()
+        found += page["data"]
+        if not page["has_more"]:
+            return found
+        more = {"starting_after": page["data"][-1]["id"]}
