@@ -4,7 +4,7 @@ from fastpay.store.migrations import run_scripts
 
 revision = "0050"
 down_revision = "0049"
-works_with = "0049"
+works_with = "0050"
 
 
 def upgrade() -> None:
