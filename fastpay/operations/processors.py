@@ -88,7 +88,7 @@ def open_live_payments(
         links=links,
         is_away=is_away,
     )
-    notices = ProcessorNotices(processors, writer, identifiers=identifiers, links=links)
+    notices = ProcessorNotices(processors, writer, identifiers=identifiers, reader=reader, links=links)
     actions = CardholderActions(processors, reader, writer, identifiers=identifiers, links=links)
     processors.hear = notices.record
     parts = (registry, probing, processors, calls, janitor)

@@ -14,9 +14,9 @@ from fastpay.clock import Clock
 from fastpay.domain import routing
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.routing import Rule
-from fastpay.engine.processors.configuration_ports import Configuration, Configured, Kind, Secrets
+from fastpay.engine.processors.configuration_ports import Configuration, Configured, Kind, SavedCard, Secrets
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.store import rows
+from fastpay.store import payment_method_tokens, rows
 from fastpay.store.pool import ReaderPool
 from fastpay.store.random_values import random_uuid
 from fastpay.store.sealing import Binding, Sealed, SecretUnreadable, Vault, open_sealed
@@ -41,6 +41,22 @@ class PostgresProcessors:
     async def load(self, scope: Scope) -> Configuration:
         """Return what is configured now. Raises: DatabaseUnavailable, Overloaded."""
         return _configuration(scope, await self._pool.fetch(SQL["load_processors"], *scope), self._vault)
+
+    async def keep_card(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Store what a processor calls a card, unless that is known. Raises: DatabaseUnavailable."""
+        # A processor has secrets of its own, which need a vault as well.
+        assert self._vault is not None
+        values = payment_method_tokens.sealed_row(scope, payment_method, saved, self._vault)
+        await self._pool.fetch(SQL["payment_method_token_add"], *values)
+
+    async def find_card(self, scope: Scope, payment_method: str) -> SavedCard | None:
+        """Return what a processor calls a card, if one keeps it.
+
+        Raises: DatabaseUnavailable, Overloaded, SecretUnreadable.
+        """
+        method_id = payment_method_tokens.method_id(payment_method)
+        found = await self._pool.fetch(SQL["load_payment_method_token"], *scope, method_id)
+        return payment_method_tokens.opened(scope, method_id, found[0], self._vault) if found else None
 
     async def scopes_of(self, name: str) -> Sequence[Scope]:
         """Return who has a processor of this name. Raises: DatabaseUnavailable, Overloaded."""

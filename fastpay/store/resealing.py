@@ -9,6 +9,7 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.store.keys import fingerprint_binding
 from fastpay.store.operators import second_factor_binding
+from fastpay.store.payment_method_tokens import binding as token_binding
 from fastpay.store.processors import binding as processor_binding
 from fastpay.store.sealing import Binding, Sealed, Vault
 from fastpay.store.statements import SQL
@@ -43,6 +44,7 @@ async def reseal(connection: Any, vault: Vault, *, only_plain: bool = False) -> 
         moved += await _reseal_signing_secrets(connection, vault)
         moved += await _reseal_operators(connection, vault)
         moved += await _reseal_processors(connection, vault)
+        moved += await _reseal_tokens(connection, vault)
     return moved
 
 
@@ -107,5 +109,21 @@ async def _reseal_processors(connection: Any, vault: Vault) -> int:
             sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
             change = (*after, sealed.content, sealed.under, content)
             moved += await connection.execute(SQL["reseal_processor"], *change) == "UPDATE 1"
+        if len(rows) < limits.sealing_rows_max:
+            return moved
+
+
+async def _reseal_tokens(connection: Any, vault: Vault) -> int:
+    moved = 0
+    after: tuple[uuid.UUID, bool, uuid.UUID] = (_LOWEST, False, _LOWEST)
+    while True:
+        wanted = (vault.newest, *after, limits.sealing_rows_max)
+        rows = await connection.fetch(SQL["reseal_payment_method_tokens"], *wanted)
+        for tenant_id, livemode, method_id, content, under in rows:
+            after = (tenant_id, livemode, method_id)
+            binding = token_binding(Scope(tenant_id.hex, livemode), method_id)
+            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
+            change = (*after, sealed.content, sealed.under, content)
+            moved += await connection.execute(SQL["reseal_payment_method_token"], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:
             return moved

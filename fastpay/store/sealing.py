@@ -72,7 +72,7 @@ class SealingKey:
 class Binding(msgspec.Struct, frozen=True):
     """The purpose and the owner of a secret, which are authenticated with it. A mode of None means both."""
 
-    purpose: Literal["fingerprint", "signing", "operator", "processor"]
+    purpose: Literal["fingerprint", "signing", "operator", "processor", "token"]
     tenant_id: uuid.UUID
     livemode: bool | None
     owner_id: uuid.UUID

@@ -38,8 +38,8 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-after-an-unknown-outcome",
         CALLS,
-        "command_of(route.reference, await self._call(chosen, order), links=routed.links)",
-        "command_of(route.reference, await self._call(chosen, order), links=routed.links)"
+        "command_of(route.reference, outcome, links=routed.links)",
+        "command_of(route.reference, outcome, links=routed.links)"
         " or command_of(route.reference, await self._call(chosen, order), links=routed.links)",
         (LOST,),
     ),

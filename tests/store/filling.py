@@ -230,6 +230,8 @@ _TENTH = [
     "repeat('k', 16), now()",
     f"processor select {_OTHER}, {_early(repr('stripe'), 'number::text')}, {_ID['api_key']}, 'http', "
     "'https://a', repeat(' ', 29)::bytea, repeat('k', 16)",
+    f"payment_method_token select {_OTHER}, {_ID['payment_method']}, 'stripe', repeat(' ', 29)::bytea, "
+    "repeat('k', 16)",
 ]
 
 

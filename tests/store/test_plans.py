@@ -110,6 +110,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "rollout_bind": (*_SCOPE, digest(7), "legacy"),
     "load_processors": (digits_of("tenant", 7), False),
     "load_processor_scopes": ("stripe", LISTED),
+    "load_payment_method_token": (digits_of("tenant", 7), False, digits_of("payment_method", 7)),
     "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),
@@ -203,13 +204,11 @@ ELSEWHERE = {
             *("key_create", "key_expire", "key_list", "key_lock", "key_require_signatures", "key_revoke"),
         ),
         *(
-            *("member_", "processor_", "reseal_"),
+            *("member_", "payment_method_token_add", "processor_", "reseal_"),
             *("rollout_add_findings", "rollout_examples", "rollout_findings", "rollout_history"),
             *("rollout_guards", "rollout_keep_guards", "rollout_purge_findings", "rollout_roll_back"),
             *("rollout_routes", "rollout_set"),
-            "sealed_survey",
-            "signing_secret_",
-            "tenant_",
+            *("sealed_survey", "signing_secret_", "tenant_"),
         ),
         # A few rows for each endpoint.
         *(

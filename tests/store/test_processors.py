@@ -11,14 +11,15 @@ import pytest
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.routing import Rule
-from fastpay.engine.processors.configuration_ports import Configured, Kind, Secrets
+from fastpay.engine.processors.configuration_ports import Configured, Kind, SavedCard, Secrets
 from fastpay.errors import InvalidRequest, NotFound
-from fastpay.store import processors, resealing
+from fastpay.store import payment_method_tokens, processors, resealing
 from fastpay.store.connections import connected
 from fastpay.store.pool import ReaderPool
 from fastpay.store.postgres import DatabaseSettings
 from fastpay.store.processors import PostgresProcessors
-from fastpay.store.sealing import Vault, make_key
+from fastpay.store.sealing import SecretUnreadable, Vault, make_key
+from fastpay.store.statements import SQL
 from tests.support.engine import CLOCK, make_tenant
 
 OLD, NEW = make_key(CLOCK), make_key(CLOCK)
@@ -211,6 +212,58 @@ async def test_secrets_are_sealed_anew(world: World, monkeypatch: pytest.MonkeyP
     assert await resealing.reseal(world.connection, both) == 0
     found = await world.listed(Vault([NEW], clock=CLOCK))
     assert [found[name].secrets for name in names] == [SECRETS] * 3
+
+
+async def test_a_token_opens_for_its_own_payment_method_and_is_sealed_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "sealing_rows_max", 2)
+    methods = [f"pm_{number:032x}" for number in range(3)]
+    cards = [SavedCard(processor="a", token=f"token {number}") for number in range(3)]
+    for method, card in zip(methods, cards, strict=True):
+        # The first one counts.
+        for saved in (card, SavedCard(processor="b", token="another")):
+            row = payment_method_tokens.sealed_row(world.scope, method, saved, VAULT)
+            await world.connection.execute(SQL["payment_method_token_add"], *row)
+    assert await resealing.reseal(world.connection, Vault([NEW, OLD], clock=CLOCK)) >= 3
+    own = [payment_method_tokens.method_id(method) for method in methods]
+    rows = [
+        await world.connection.fetchrow(SQL["load_payment_method_token"], *world.scope, one) for one in own
+    ]
+    only_new = Vault([NEW], clock=CLOCK)
+    opened = payment_method_tokens.opened
+    assert [opened(world.scope, *pair, only_new) for pair in zip(own, rows, strict=True)] == cards
+    assert all(card.token.encode() not in row["sealed"] for card, row in zip(cards, rows, strict=True))
+    with pytest.raises(SecretUnreadable):
+        opened(world.scope, own[1], rows[0], only_new)
+    assert "token" not in f"{cards[0]!r}{cards[0]}".replace("SavedCard", "")
+
+
+@pytest.mark.parametrize(
+    ("constraint", "changed"),
+    [
+        ("payment_method_token_pkey", {}),
+        ("payment_method_token_book_fkey", {"tenant_id": uuid.UUID(int=9)}),
+        ("payment_method_token_sealed_length", {"sealed": b" " * 28}),
+        ("payment_method_token_sealed_under_length", {"sealed_under": "k"}),
+    ],
+)
+async def test_each_constraint_of_tokens_refuses_by_its_name(
+    world: World, constraint: str, changed: dict[str, object]
+) -> None:
+    row = {
+        "tenant_id": uuid.UUID(world.scope.tenant_id),
+        "livemode": True,
+        "payment_method_id": uuid.UUID(int=1),
+        "processor": "a",
+        "sealed": b" " * 29,
+        "sealed_under": "k" * 16,
+    }
+    insert = "insert into payment_method_token values ($1, $2, $3, $4, $5, $6)"
+    await world.connection.execute(insert, *row.values())
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+        await world.connection.execute(insert, *(row | changed).values())
+    assert refused.value.constraint_name == constraint
 
 
 GOOD = {

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.configuration_ports import SavedCard
 from fastpay.engine.processors.ports import Chosen, Declaration, Ignored, Notice, Order, Outcome, Processor
 
 CARD_NUMBER = "4242424242424242"
@@ -65,10 +66,24 @@ class FakeProcessors:
 
     def __init__(self, **named: FakeProcessor) -> None:
         self.named_ones: dict[str, FakeProcessor] = named
+        self.cards: dict[str, SavedCard] = {}
 
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return all."""
         return [Chosen(name, one) for name, one in self.named_ones.items()]
+
+    async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
+        """Return the one that keeps a card."""
+        saved = self.cards.get(payment_method)
+        return (
+            None
+            if saved is None
+            else (Chosen(saved.processor, self.named_ones[saved.processor]), saved.token)
+        )
+
+    async def keep(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Remember a card."""
+        self.cards.setdefault(payment_method, saved)
 
     async def find(self, scope: Scope, name: str) -> Processor | None:
         """Return one by its name."""

@@ -21,7 +21,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain import outcomes
 from fastpay.domain.actions import AwaitAction
-from fastpay.domain.attempts import is_manual
+from fastpay.domain.attempts import future_usage, is_manual
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.objects import PaymentIntent
@@ -30,6 +30,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import command_of, order_of, result_of
+from fastpay.engine.processors.saving import keep
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
 from fastpay.observability import telemetry, traces
@@ -48,14 +49,16 @@ _STOPPED = (
 class Routed(msgspec.Struct, frozen=True):
     """The processors that a payment may go to, and its route to the first one. `card` is in memory only.
 
-    `links` say where a decline is explained. A cardholder who `is_absent` cannot authenticate.
+    So is the `token` of one that the processor keeps. `links` say where a decline is explained. A cardholder
+    who `is_absent` cannot authenticate.
     """
 
     chosen: Sequence[ports.Chosen]
     route: Route
-    card: ports.CardData
+    card: ports.CardData | None
     links: ErrorLinks
     is_absent: bool = False
+    token: str | None = None
 
     def __repr__(self) -> str:
         """Show nothing of the card."""
@@ -161,6 +164,20 @@ class ProcessorCalls:
         chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
+    async def route_saved(
+        self, scope: Scope, payment_method: str, links: ErrorLinks = NO_LINKS, *, is_absent: bool = False
+    ) -> Routed | None:
+        """Return where a payment with a saved card goes: to the processor that keeps it, None if none does.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        self._admit()
+        found = await self._processors.keeper(scope, payment_method)
+        if found is None:
+            return None
+        chosen, token = found
+        return Routed((chosen,), self._route(chosen), None, links, is_absent, token)
+
     def follow_up(self, links: ErrorLinks = NO_LINKS) -> FollowUp:
         """Return the terms of a capture, a void or a refund. Raises: Overloaded."""
         self._admit()
@@ -239,13 +256,18 @@ class ProcessorCalls:
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
             order = _order(route, intent, routed)
-            command = command_of(route.reference, await self._call(chosen, order), links=routed.links)
+            outcome = await self._call(chosen, order)
+            command = command_of(route.reference, outcome, links=routed.links)
             if command is None:
                 break
             if isinstance(command, AwaitAction):
                 await self._record(waiting, command, is_last=True)
                 break
             result = command.result
+            assert intent.payment_method is not None
+            # Before the outcome: a payment that has succeeded can be followed by another one.
+            scope = waiting.submission.scope
+            await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
             may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
             following = self._route(routed.chosen[number]) if may_go_on else None
             command = msgspec.structs.replace(
@@ -358,6 +380,8 @@ def _order(route: Route, intent: PaymentIntent, routed: Routed) -> ports.Order:
         amount=intent.amount,
         currency=intent.currency,
         card=routed.card,
+        token=routed.token,
+        saves=routed.card is not None and intent.customer is not None and future_usage(intent) is not None,
         captures=not is_manual(intent),
         description=intent.description,
         statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,

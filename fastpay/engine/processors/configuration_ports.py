@@ -25,6 +25,19 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     __str__ = __repr__
 
 
+class SavedCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a processor calls a card that it keeps for later payments. No other processor knows it."""
+
+    processor: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Show nothing of the token."""
+        return f"SavedCard({self.processor!r})"
+
+    __str__ = __repr__
+
+
 class Configured(msgspec.Struct, frozen=True, kw_only=True):
     """A processor of a tenant. Its secrets are None if they cannot be opened: the log says why."""
 
@@ -49,6 +62,12 @@ class ProcessorConfigurations(Protocol):
 
     async def load(self, scope: Scope) -> Configuration:
         """Return what is configured now. Raises: DatabaseUnavailable, Overloaded."""
+
+    async def keep_card(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Store what a processor calls a card, unless that is known. Raises: DatabaseUnavailable."""
+
+    async def find_card(self, scope: Scope, payment_method: str) -> SavedCard | None:
+        """Return what a processor calls a card, if one keeps it. Raises: DatabaseUnavailable, Overloaded."""
 
     async def scopes_of(self, name: str) -> Sequence[Scope]:
         """Return who has a processor of this name. Raises: DatabaseUnavailable, Overloaded."""

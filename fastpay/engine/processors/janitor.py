@@ -22,6 +22,7 @@ from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.processors import asking, ladder, ports
 from fastpay.engine.processors.results import command_of
+from fastpay.engine.processors.saving import keep
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 
@@ -114,6 +115,7 @@ class AttemptJanitor(PeriodicWork):
         if processor is not None:
             self._inquiries += 1
             outcome = await asking.inquire(processor, attempt)
+            await keep(self._processors, scope, attempt.payment_method, attempt.processor, outcome)
             command = command_of(attempt.id, outcome, links=self._links)
             if isinstance(command, AwaitAction):
                 await self._wait_for_cardholder(scope, processor, attempt, command)

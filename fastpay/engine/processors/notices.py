@@ -18,6 +18,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Submission, Writer
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import command_of, result_of
+from fastpay.engine.processors.saving import keep
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.processors")
@@ -32,10 +33,12 @@ class ProcessorNotices:
         writer: Writer,
         *,
         identifiers: IdentifierFactory,
+        reader: ports.AttemptReader | None = None,
         links: ErrorLinks = NO_LINKS,
     ) -> None:
         self._processors = processors
         self._writer = writer
+        self._reader = reader
         self._identifiers = identifiers
         self._links = links
         self._received = self._refused = 0
@@ -73,6 +76,11 @@ class ProcessorNotices:
         if isinstance(command, RecordOutcome):
             command = msgspec.structs.replace(command, follow_ups=follow_ups)
         self._writer.admit(scope)
+        if notice.outcome.token is not None and self._reader is not None:
+            found = await self._reader.get(scope, reference)
+            if found is not None and isinstance(found.object, Attempt):
+                attempt = found.object
+                await keep(self._processors, scope, attempt.payment_method, attempt.processor, notice.outcome)
         stamp = self._identifiers.stamp()
         outcome = await self._writer.submit(
             Submission(

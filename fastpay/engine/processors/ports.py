@@ -24,6 +24,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.domain.processor_objects import Operation
 from fastpay.engine.ports import Filter, Page
+from fastpay.engine.processors.configuration_ports import SavedCard
 
 Status = Literal["approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown"]
 # What a processor keeps under an idempotency key, and shows again: every response, or only that of a success.
@@ -80,7 +81,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `reference` is ours: unique for the operation, sent with it, and its idempotency key. `amount` is in the
     currency's smallest unit. `authorization` is the reference under which the payment was authorized, and
     `processor_id` what the processor calls that payment: for captures, voids and refunds. An authorization
-    has a `card`, or the `token` of a card that the processor keeps. `captures` says that an authorization
+    has a `card`, or the `token` of a card that the processor keeps; with `saves` it is to keep the card.
+    `captures` says that an authorization
     takes the money at once, or that a capture is the last one. `sent_ms` is when the order was first sent, in
     milliseconds since 1970: for inquiries, since nobody may conclude from an early one that it never arrived.
     """
@@ -93,6 +95,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     processor_id: str | None = None
     card: CardData | None = None
     token: str | None = None
+    saves: bool = False
     captures: bool = True
     description: str | None = None
     statement_descriptor: str | None = None
@@ -192,6 +195,15 @@ class Processors(Protocol):
 
         Raises: DatabaseUnavailable, Overloaded.
         """
+
+    async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
+        """Return the processor that keeps a card and takes new payments, and what it calls the card.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+
+    async def keep(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Store what a processor calls a card, unless that is known. Raises: DatabaseUnavailable."""
 
     async def find(self, scope: Scope, name: str) -> Processor | None:
         """Return a processor by its name, also one that is disabled, or None.

@@ -53,6 +53,7 @@ class _Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str | None = None
     card: CardData | None = None
     token: str | None = None
+    save: bool = False
     description: str | None = None
     statement_descriptor: str | None = None
     return_url: str | None = None
@@ -192,6 +193,7 @@ def _sent(order: Order) -> _Sent:
         id=order.processor_id,
         card=order.card,
         token=order.token,
+        save=order.saves,
         description=order.description,
         statement_descriptor=order.statement_descriptor,
         return_url=order.return_url,

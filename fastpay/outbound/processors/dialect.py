@@ -160,17 +160,31 @@ class DialectProcessor:
     async def _method_of(self, order: Order, deadline: Deadline) -> requests.Form:
         """Return the part of the form that says what is paid with. Raises: NoAnswerError, _Ended."""
         if order.token is not None:
-            return {"payment_method": order.token}
+            return requests.saved_card(order.token)
         if order.card is None:
             raise _Ended(Outcome(status="refused", reason="the order has neither a card nor a token"))
+        customer: requests.Form = {}
+        if order.saves:
+            # The dialect keeps cards for customers only.
+            key = f"{order.reference}-customer"
+            made = await self._make(requests.CUSTOMERS, requests.customer(order), key, deadline)
+            customer = {"customer": made}
         if not self._is_basic:
-            return requests.inline_card(order.card)
-        made = await self._post(requests.METHODS, requests.own_card(order.card), None, deadline)
+            future = {"setup_future_usage": "off_session"} if order.saves else {}
+            return {**requests.inline_card(order.card), **customer, **future}
+        method = await self._make(requests.METHODS, requests.own_card(order.card), None, deadline)
+        if order.saves:
+            await self._make(requests.attachment_path(method), customer, None, deadline)
+        return {"payment_method": method, **customer}
+
+    async def _make(self, path: str, form: requests.Form, key: str | None, deadline: Deadline) -> str:
+        """Make what a payment needs, and return what it is called. Raises: NoAnswerError, _Ended."""
+        made = await self._post(path, form, key, deadline)
         named = decode(_NAMED, made.body) if made.status == _OK else None
         if named is not None:
-            return {"payment_method": named.id}
+            return named.id
         refused = answers.refused(made)
-        # A card alone moves no money.
+        # It moves no money.
         is_open = refused.status == "unknown"
         raise _Ended(msgspec.structs.replace(refused, status="not_sent") if is_open else refused)
 

@@ -67,6 +67,16 @@ class Payment(msgspec.Struct, frozen=True):
     last_payment_error: Failure | None = None
     next_action: _NextAction | None = None
     metadata: Mapping[str, str] | None = None
+    # Identifiers, unless somebody expands them.
+    customer: Any = None
+    payment_method: Any = None
+
+    @property
+    def token(self) -> str | None:
+        """The card that is kept for a customer, None if it is not: both of their identifiers."""
+        if isinstance(self.customer, str) and isinstance(self.payment_method, str):
+            return f"{self.customer}/{self.payment_method}"
+        return None
 
     @property
     def reference(self) -> str | None:
@@ -131,10 +141,12 @@ def authorized(payment: Payment) -> Outcome:
     """Return what became of an authorization."""
     match payment.status:
         case "succeeded":
-            return _about(payment, "approved", amount=payment.captured(), is_captured=True)
+            return _about(
+                payment, "approved", amount=payment.captured(), is_captured=True, token=payment.token
+            )
         case "requires_capture":
             held = payment.amount if payment.amount_capturable is None else payment.amount_capturable
-            return _about(payment, "approved", amount=held)
+            return _about(payment, "approved", amount=held, token=payment.token)
         case "requires_action":
             return _about(payment, "requires_action", redirect_url=_page_of(payment))
         case "processing":

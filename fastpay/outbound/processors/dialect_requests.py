@@ -9,6 +9,7 @@ from fastpay.outbound.processors.dialect_answers import REFERENCE
 PAYMENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
 METHODS = "/v1/payment_methods"
+CUSTOMERS = "/v1/customers"
 
 Form = Mapping[str, str]
 
@@ -26,6 +27,11 @@ def target(path: str, **query: str | int) -> str:
 def payment_path(payment_id: str, action: str = "") -> str:
     """Return the path of a payment, or of what is done to it."""
     return f"{PAYMENTS}/{quote(payment_id, safe='')}{action}"
+
+
+def attachment_path(method_id: str) -> str:
+    """Return the path that saves a payment method to a customer."""
+    return f"{METHODS}/{quote(method_id, safe='')}/attach"
 
 
 def authorization(order: Order, method: Form) -> Form:
@@ -46,12 +52,14 @@ def authorization(order: Order, method: Form) -> Form:
 
 def texts(order: Order) -> Form:
     """Return what only newer servers take: texts, and where a cardholder who has authenticated comes back."""
+    is_absent = order.token is not None and not order.return_url
     given = {
+        "off_session": "true" if is_absent else None,
         "description": order.description,
         "statement_descriptor_suffix": order.statement_descriptor,
         "return_url": order.return_url,
         # Without a way back nobody could authenticate.
-        "error_on_requires_action": None if order.return_url else "true",
+        "error_on_requires_action": None if order.return_url or is_absent else "true",
     }
     return {name: value for name, value in given.items() if value}
 
@@ -62,6 +70,17 @@ def inline_card(card: CardData) -> Form:
     if card.holder:
         form["payment_method_data[billing_details][name]"] = card.holder
     return {"payment_method_data[type]": "card", **form}
+
+
+def customer(order: Order) -> Form:
+    """Return the form that makes somebody for whom a card is kept."""
+    return {f"metadata[{REFERENCE}]": order.reference}
+
+
+def saved_card(token: str) -> Form:
+    """Return a card that is kept for a customer as a part of the payment: see `Payment.token`."""
+    owner, _, method = token.rpartition("/")
+    return {"payment_method": method, **({"customer": owner} if owner else {})}
 
 
 def own_card(card: CardData) -> Form:

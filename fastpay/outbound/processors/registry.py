@@ -12,6 +12,7 @@ from fastpay.engine.processors.configuration_ports import (
     Configuration,
     Configured,
     ProcessorConfigurations,
+    SavedCard,
     Secrets,
 )
 from fastpay.engine.processors.ports import Chosen, Declaration, Processor
@@ -89,6 +90,23 @@ class Registry:
             method=method,
         )
         return [Chosen(name, known.processors[name]) for name in names]
+
+    async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
+        """Return the processor that keeps a card and takes new payments, and what it calls the card.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        saved = await self._configurations.find_card(scope, payment_method)
+        if saved is None:
+            return None
+        known, name = await self._look_up(scope), saved.processor
+        if not any(one.name == name and one.is_enabled for one in known.configuration.processors):
+            return None
+        return Chosen(name, known.processors[name]), saved.token
+
+    async def keep(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Store what a processor calls a card, unless that is known. Raises: DatabaseUnavailable."""
+        await self._configurations.keep_card(scope, payment_method, saved)
 
     async def find(self, scope: Scope, name: str) -> Processor | None:
         """Return a processor by its name, also one that is disabled, or None.

@@ -18,6 +18,7 @@ from fastpay.clock import Clock
 from fastpay.domain.cards import AnswerFault
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.processing import REHEARSED
+from fastpay.engine.processors.configuration_ports import SavedCard
 from fastpay.engine.processors.ports import (
     Chosen,
     Declaration,
@@ -59,6 +60,14 @@ class Rehearsals:
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return the processors that a payment may go to. Raises: DatabaseUnavailable, Overloaded."""
         return await self._others.route(scope, amount=amount, currency=currency, method=method)
+
+    async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
+        """Return the processor that keeps a card. Raises: DatabaseUnavailable, Overloaded."""
+        return await self._others.keeper(scope, payment_method)
+
+    async def keep(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        """Store what a processor calls a card. Raises: DatabaseUnavailable, Overloaded."""
+        await self._others.keep(scope, payment_method, saved)
 
     async def find(self, scope: Scope, name: str) -> Processor | None:
         """Return a processor by its name, or None. Raises: DatabaseUnavailable, Overloaded."""

@@ -15,4 +15,8 @@ union all
 select 'processor', sealed_under, count(*)
 from processor
 group by sealed_under
+union all
+select 'token', sealed_under, count(*)
+from payment_method_token
+group by sealed_under
 order by purpose, sealed_under

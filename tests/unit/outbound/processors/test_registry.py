@@ -11,7 +11,7 @@ import pytest
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.routing import Rule
-from fastpay.engine.processors.configuration_ports import Configuration, Configured, Secrets
+from fastpay.engine.processors.configuration_ports import Configuration, Configured, SavedCard, Secrets
 from fastpay.engine.processors.ports import Declaration, Order, Processor
 from fastpay.errors import DatabaseUnavailable
 from fastpay.outbound.processors.registry import Registry
@@ -40,6 +40,7 @@ class Store:
 
     def __init__(self) -> None:
         self.found: dict[Scope, Configuration] = {}
+        self.cards: dict[str, SavedCard] = {}
         self.asked: list[Scope] = []
         self.failure: Exception | None = None
         self.released = asyncio.Event()
@@ -51,6 +52,12 @@ class Store:
         if self.failure is not None:
             raise self.failure
         return self.found.get(scope, Configuration((), ()))
+
+    async def keep_card(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
+        self.cards[payment_method] = saved
+
+    async def find_card(self, scope: Scope, payment_method: str) -> SavedCard | None:
+        return self.cards.get(payment_method)
 
     async def scopes_of(self, name: str) -> Sequence[Scope]:
         return [
@@ -262,3 +269,15 @@ async def test_those_of_a_forgotten_tenant_are_discarded(
     await world.names()
     await world.names(Scope("other", livemode=True))
     assert world.discarded == world.made[:1]
+
+
+async def test_a_saved_card_goes_to_who_keeps_it_while_that_takes_payments(world: World) -> None:
+    world.configure(configured("keeper"), configured("other", is_default=True))
+    assert await world.registry.keeper(SHOP, "pm_1") is None
+    await world.registry.keep(SHOP, "pm_1", SavedCard(processor="keeper", token="t"))
+    found = await world.registry.keeper(SHOP, "pm_1")
+    assert found is not None
+    assert (found[0].name, found[1]) == ("keeper", "t")
+    world.configure(configured("keeper", is_enabled=False), configured("other", is_default=True))
+    world.expire()
+    assert await world.registry.keeper(SHOP, "pm_1") is None
