@@ -2,27 +2,34 @@
 
 import msgspec
 
-from fastpay.api.context import Call
+from fastpay.api.context import Call, Services
 from fastpay.api.intents import error_links
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.processor_objects import AttemptTerms
 from fastpay.engine.processors.calls import FollowUp
 
 
 async def begin(call: Call, params: object) -> Call:
     """Return the call with the terms of an attempt, for a command that may need them. Raises: Overloaded."""
-    live = call.services.live_payments
-    if live is None:
-        return call
-    links = error_links(call.services, call.request_id)
-    return msgspec.structs.replace(call, routed=live.calls.follow_up(links))
+    return msgspec.structs.replace(call, routed=follow_up(call.services, call.request_id))
 
 
 async def begin_cancel(call: Call, params: object) -> Call:
-    """Return the call as `begin`. A payment that waits for its cardholder is ended at its processor first."""
-    live = call.services.live_payments
-    if live is not None:
-        await live.actions.void(call.scope, call.arguments["id"])
+    """Return the call as `begin`, after `end_waiting`."""
+    await end_waiting(call.services, call.scope, call.arguments["id"])
     return await begin(call, params)
+
+
+def follow_up(services: Services, request_id: str) -> FollowUp | None:
+    """Return what a request may begin at a processor, None if this process calls none. Raises: Overloaded."""
+    live = services.live_payments
+    return None if live is None else live.calls.follow_up(error_links(services, request_id))
+
+
+async def end_waiting(services: Services, scope: Scope, payment: str) -> None:
+    """End a payment that waits for its cardholder at its processor, before it is canceled."""
+    if services.live_payments is not None:
+        await services.live_payments.actions.void(scope, payment)
 
 
 def terms(call: Call) -> AttemptTerms | None:

@@ -9,6 +9,7 @@ LADDER = "fastpay/engine/processors/ladder.py"
 OUTCOMES = "fastpay/domain/outcomes.py"
 REVIEWS = "fastpay/domain/reviews.py"
 PROCESSING = "fastpay/domain/processing.py"
+DESK = "fastpay/operations/console/desk.py"
 
 LIVE = "tests/processors/test_calls.py"
 PURE = "tests/unit/domain/test_outcomes.py"
@@ -26,6 +27,9 @@ WAITED = f"{LIVE}::test_who_has_waited_long_enough_is_told_processing_and_always
 SECOND = f"{LIVE}::test_a_second_request_waits_its_turn_and_gets_the_final_answer"
 COMMITTED = f"{LIVE}::test_the_processor_is_asked_after_the_attempt_is_committed"
 APPROVED = f"{LIVE}::test_an_approval_is_the_answer_and_costs_two_commits"
+OPERATORS = (
+    "tests/processors/test_console_follow_ups.py::test_an_operator_acts_on_live_payments_as_a_client_does"
+)
 
 PROCESSORS = (
     Mutant(
@@ -287,5 +291,27 @@ PROCESSORS = (
         "if until_ms is not None and entry.submission.moment_ms < until_ms + limits.final_answer_margin_ms:",
         "if until_ms is not None and entry.submission.moment_ms < 0:",
         (SECOND,),
+    ),
+    Mutant(
+        "call-no-processor-for-operators",
+        DESK,
+        "if followed is not None and services.live_payments is not None:",
+        "if followed is None and services.live_payments is not None:",
+        (OPERATORS,),
+    ),
+    Mutant(
+        "keep-no-final-answer-to-the-key-of-a-form",
+        DESK,
+        "outcome = await services.writer.submit(submission)",
+        "outcome = await services.writer.submit(submission)\n"
+        "        submission = msgspec.structs.replace(submission, idempotency_key=None)",
+        (OPERATORS,),
+    ),
+    Mutant(
+        "cancel-for-operators-what-waits-at-a-processor",
+        DESK,
+        "if isinstance(command, CancelPaymentIntent):",
+        "if isinstance(command, CreateRefund):",
+        (OPERATORS,),
     ),
 )

@@ -102,6 +102,8 @@ def test_an_operator_decides_in_the_console_and_is_noted(front: Front) -> None:
         shown = get(console, page, ada).text
         assert f"Decide what became of {attempt['id']}" in shown
         assert "Proposed: accept the money" in shown
+        assert "Nothing is sent to the processor, and no money is given back." in shown
+        assert "a person has given the money back at the processor: compensated" in shown
         decision = {"attempt": attempt["id"], "resolution": "approved", "note": NOTE}
         for wrong in ({"note": " "}, {"resolution": "lost"}, {"attempt": "att_"}):
             assert act(console, page, ada, "resolve", **(decision | wrong)).status_code in {400, 404}

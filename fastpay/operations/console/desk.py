@@ -3,8 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from fastpay import limits
 from fastpay.admin.console.ports import Done, Operator, Order
+from fastpay.api import follow_ups
 from fastpay.api.context import Services
 from fastpay.domain import kinds
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
@@ -16,6 +19,7 @@ from fastpay.domain.processor_objects import RESOLUTIONS
 from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.reviews import ResolveAttempt
 from fastpay.engine.ports import Submission
+from fastpay.engine.processors.calls import FollowUp
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.operations.console.administrator import STALE, Administrator
 from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWriter, is_carried_out
@@ -42,6 +46,10 @@ _ON_PAYMENTS: Mapping[str, _Asked] = {
     ),
     "resolve": _Asked("resolved", lambda identifier, _, fields: _resolve(identifier, fields)),
 }
+
+
+# What the processor of a live payment is asked to do.
+_FOLLOW_UPS = (CapturePaymentIntent, CancelPaymentIntent, CreateRefund)
 
 
 def _resolve(identifier: str, fields: Mapping[str, str]) -> Command:
@@ -74,7 +82,7 @@ class Reception:
 
 
 class PaymentDesk:
-    """Captures, cancels and refunds: submits to this instance's own writer."""
+    """Captures, cancels and refunds: submits to this instance's own writer, then calls processors."""
 
     def __init__(self, services: Services, reads: PostgresReads) -> None:
         self._services = services
@@ -87,27 +95,45 @@ class PaymentDesk:
         command = await self._command(scope, order)
         if "seen" in order.fields:
             await self._check_seen(scope, order)
-        services = self._services
-        stamp = services.identifiers.stamp()
+        services, request_id = self._services, self._services.identifiers.request_id()
         writer = OperatorsWriter(
             services.writer, operator, order, f"payment.{_ON_PAYMENTS[order.action].noted}"
         )
         writer.admit(scope)
-        outcome = await writer.submit(
+        command, followed = await self._with_terms(scope, command, request_id)
+        stamp = services.identifiers.stamp()
+        submission = writer.noted(
             Submission(
                 scope=scope,
                 command=command,
-                request_id=services.identifiers.request_id(),
+                request_id=request_id,
                 moment_ms=stamp.moment_ms,
                 head=stamp.head,
                 tail=stamp.tail,
             )
         )
+        outcome = await services.writer.submit(submission)
+        if followed is not None and services.live_payments is not None:
+            # With the key of the form, so that its final answer is kept like that of a client's key.
+            outcome = await services.live_payments.calls.follow(followed, submission, outcome)
         services.reader.acknowledged(scope, outcome.answer.sequence)
         error = outcome.answer.error
         if error is not None:
             raise InvalidRequest(error.message)
         return Done()
+
+    async def _with_terms(
+        self, scope: Scope, command: Command, request_id: str
+    ) -> tuple[Command, FollowUp | None]:
+        """Return a command with the terms of its attempt in live mode, as the API's endpoints do."""
+        if not scope.livemode or not isinstance(command, _FOLLOW_UPS):
+            return command, None
+        if isinstance(command, CancelPaymentIntent):
+            await follow_ups.end_waiting(self._services, scope, command.id)
+        followed = follow_ups.follow_up(self._services, request_id)
+        if followed is None:
+            return command, None
+        return msgspec.structs.replace(command, terms=followed.terms), followed
 
     async def _check_seen(self, scope: Scope, order: Order) -> None:
         """Raise InvalidRequest if the payment has changed since the page was opened, but not by this form."""

@@ -59,13 +59,15 @@ class OperatorsWriter:
 
     async def submit(self, submission: Submission) -> Outcome:
         """Commit a command together with the note of it. Raises: FastpayError."""
-        return await self._writer.submit(
-            msgspec.structs.replace(
-                submission,
-                action=self._action,
-                idempotency_key=self._idempotency_key,
-                fingerprint=self._fingerprint,
-            )
+        return await self._writer.submit(self.noted(submission))
+
+    def noted(self, submission: Submission) -> Submission:
+        """Return a submission with the note of the operator and the key of the form."""
+        return msgspec.structs.replace(
+            submission,
+            action=self._action,
+            idempotency_key=self._idempotency_key,
+            fingerprint=self._fingerprint,
         )
 
 
