@@ -70,7 +70,9 @@ def create(
 @click.argument("file", metavar="FILE", type=click.File("r", encoding="utf-8"))
 @settings_options
 def import_(config: str | None, file: TextIO, **flags: Any) -> None:
-    """Import digests of keys from FILE, and create tenants that are new. Repeating it changes nothing.
+    """Import digests of keys, with their tenants.
+
+    Tenants that are new are created. Repeating it changes nothing.
 
     FILE is CSV with the heading tenant,mode,kind,sha256,last4. It has no key in it: sha256 is the SHA-256 of
     a key in hexadecimal digits.

@@ -182,7 +182,7 @@ def route(config: str | None, tenant: str, mode: str, file: TextIO | None, **fla
 
 @processors.group()
 def review() -> None:
-    """Payments of which no program knows what became of them: look into them, and say it."""
+    """What a person must say of payments."""
 
 
 @review.command("list")

@@ -41,9 +41,10 @@ def settle(
     mapping: TextIO | None,
     **flags: Any,
 ) -> None:
-    """Import a settlement file of the processor NAME, and match its rows with payments.
+    """Import what a processor says it has paid out.
 
-    FILE is CSV, or camt.053. A file that was imported before changes nothing.
+    FILE is a settlement file of the processor NAME: CSV, or camt.053. Its rows are matched with payments. A
+    file that was imported before changes nothing.
     """
     from fastpay.operations.settlement_files.mapping import Mapping, parse_mapping  # noqa: PLC0415
 
@@ -58,7 +59,7 @@ def settle(
 
 @click.group()
 def settlements() -> None:
-    """What was imported with `fastpay processors settle`."""
+    """What was imported by `settle`."""
 
 
 @settlements.command("list")

@@ -58,6 +58,16 @@ CASES = [
     case("POST /v1/payment_intents/{pi}/increment_authorization", amount="5000"),
     case("POST /v1/payment_intents/{pi}/cancel"),
     case("GET /v1/payment_intents/{pi}/attempts"),
+    case("POST /v1/payment_intents/{pi}/attempts/{att}/resolve", resolution="declined", note="x"),
+    case("GET /v1/attempts", starting_after="{att}"),
+    case("GET /v1/attempts", ending_before="{att}"),
+    case("GET /v1/processors/settlements", starting_after="{stl}"),
+    case("GET /v1/processors/settlements", ending_before="{stl}"),
+    case("GET /v1/processors/settlements/{stl}"),
+    case("GET /v1/processors/settlements/{stl}/rows"),
+    case("GET /v1/processors/settlements/{stl}/rows", starting_after="{stlr}"),
+    case("POST /v1/processors/settlements/{stl}/rows/{stlr}/accept", reason="x"),
+    case("POST /v1/processors/settlements/{stl}/close"),
     case("POST /v1/setup_intents", customer="{cus}"),
     case("POST /v1/setup_intents", payment_method="{pm}"),
     case("POST /v1/setup_intents", payment_method="{pm}", confirm="true"),
@@ -269,7 +279,8 @@ CASES = [
 ]
 NAMES = (
     "tok", "ctoken", "card", "seti", "setatt", "mandate", "cus", "ccsbtxn", "pm", "pi", "ch", "re", "po",
-    "dp", "tr", "trr", "fee", "fr", "txn", "evt", "we", "wrp", "lacc", "ltr", "lbat", "lent",
+    "dp", "tr", "trr", "fee", "fr", "txn", "evt", "we", "wrp", "lacc", "ltr", "lbat", "lent", "att", "stl",
+    "stlr",
 )  # fmt: skip
 # What a filter of a list names need not be there: an unknown customer has no payments.
 FILTERS = frozenset(

@@ -16,6 +16,7 @@ from tests.support.tenants import Tenant
 # looks for the objects.
 PREFIXES = {
     "application_fees": "fee",
+    "attempts": "att",
     "balance_transactions": "txn",
     "cash_balance_transactions": "ccsbtxn",
     "charges": "ch",
@@ -33,6 +34,8 @@ PREFIXES = {
     "refunds": "re",
     "request_logs": "req",
     "reversals": "trr",
+    "rows": "stlr",
+    "settlements": "stl",
     "setup_intents": "seti",
     "sources": "card",
     "tokens": "tok",

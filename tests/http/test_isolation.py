@@ -4,19 +4,28 @@ Driven by the route table: a route without a case fails the first test. Every id
 route and in every parameter that takes one, must be answered as an identifier that nobody ever gave out.
 """
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from fastpay.api.app import ROUTES
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.configuration_ports import Secrets
+from fastpay.store.connections import connected
+from fastpay.store.processors import add_processor
+from fastpay.store.sealing import Vault, make_key
 from tests.http.isolation_cases import CASES, FILTERS, NAMES, REQUIRED, Case
+from tests.support.engine import CLOCK
 from tests.support.refusals import Database
-from tests.support.servers import RunningServer, fetch
+from tests.support.servers import RunningServer, fetch, run_fastpay
+from tests.support.settling import file_of, row
 from tests.support.tenants import Tenant, make_tenant
 
 
@@ -143,6 +152,43 @@ def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
     return {"lacc": first, "lacc2": second, "ltr": hold, "lbat": batch, "lent": hold.replace("ltr", "lent")}
 
 
+def settle(server: RunningServer, tenant: Tenant, place: Path) -> dict[str, str]:
+    """Import a settlement of one row in test mode, make an attempt, and return them and the row."""
+
+    async def configure() -> str:
+        async with connected(server.database_url) as connection:
+            await add_processor(
+                connection,
+                Scope(tenant.tenant_id.hex, livemode=False),
+                name="acquirer",
+                kind="stripe",
+                url="https://acquirer.example",
+                secrets=Secrets(secret="sk_of_the_upstream"),
+                vault=Vault([make_key(CLOCK)], clock=CLOCK),
+                clock=CLOCK,
+            )
+            name: str = await connection.fetchval(
+                "select name from tenant where tenant_id = $1", tenant.tenant_id
+            )
+            return name
+
+    file = place / f"{tenant.tenant_id}.csv"
+    file.write_bytes(file_of(row(f"att_{'9' * 32}")))
+    command = ("settle", "acquirer", str(file), "--tenant", asyncio.run(configure()), "--mode", "test")
+    done = run_fastpay("processors", *command, environment={"FASTPAY_DATABASE_URL": server.database_url})
+    assert done.returncode == 0, done.stdout + done.stderr
+    headers = {"Authorization": f"Bearer {tenant.secret}"}
+    path = f"{server.url}/v1/processors/settlements"
+    (settlement,) = httpx.get(path, headers=headers).json()["data"]
+    (shown,) = httpx.get(f"{path}/{settlement['id']}/rows", headers=headers).json()["data"]
+    # One of the cards in test mode whose payments have attempts.
+    paid = {"amount": "20", "currency": "usd", "payment_method": "pm_card_answerRepeated", "confirm": "true"}
+    form = {**paid, "expand[]": "fastpay.attempts"}
+    payment = httpx.post(f"{server.url}/v1/payment_intents", data=form, headers=headers).json()
+    (attempt,) = payment["fastpay"]["attempts"]["data"]
+    return {"stl": settlement["id"], "stlr": shown["id"], "att": attempt["id"]}
+
+
 def furnish_live(http: httpx.Client, key: str) -> dict[str, str]:
     """Make what live mode can have, and for the rest take identifiers that nobody has."""
     headers = {"Authorization": f"Bearer {key}"}
@@ -173,16 +219,23 @@ def unknown(prefix: str, digit: int = 1) -> str:
 
 
 @pytest.fixture(scope="module", params=["another tenant", "the live mode of the same tenant"])
-def world(request: pytest.FixtureRequest, server: RunningServer, http: httpx.Client) -> Iterator[World]:
+def world(
+    request: pytest.FixtureRequest,
+    server: RunningServer,
+    http: httpx.Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
     owner = make_tenant(server.database_url)
-    theirs = furnish(http, owner.secret)
+    place = tmp_path_factory.mktemp("settlements")
+    theirs = furnish(http, owner.secret) | settle(server, owner, place)
     # Time has nothing left to do.
     with contextlib.closing(Database(server.database_url)) as database:
         database.counts()
     before = table_contents(server, owner)
     if request.param == "another tenant":
         other = make_tenant(server.database_url)
-        yield World(http, theirs, furnish(http, other.secret), other.secret)
+        own = furnish(http, other.secret) | settle(server, other, place)
+        yield World(http, theirs, own, other.secret)
     else:
         yield World(http, theirs, furnish_live(http, owner.live_secret), owner.live_secret)
     # Whatever was asked, nothing of tenant A's has changed.

@@ -6,6 +6,7 @@ and both books verify. `make soak` does it with ten thousand payments.
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class World(contextlib.AsyncExitStack):
 
     def __init__(self, cluster: Path, scratch: Path) -> None:
         super().__init__()
-        self.cluster, self.scratch = cluster, scratch
+        self.cluster, self.scratch = cluster, Path(tempfile.mkdtemp(prefix="books-", dir=scratch))
         self.local = self.enter_context(contextlib.ExitStack())
 
     def install(self, name: str, **environment: str) -> Installation:

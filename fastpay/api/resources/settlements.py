@@ -10,7 +10,7 @@ from fastpay import limits
 from fastpay.api import answers
 from fastpay.api.common_params import NoParams, Params
 from fastpay.api.context import Call, Reply
-from fastpay.api.decoding import decode_query
+from fastpay.api.decoding import decode_params, decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.layout import Field, Mode, Shape, fields
 from fastpay.api.list_params import CreatedListParams, ListParams
@@ -140,6 +140,10 @@ class Accept(Write[AcceptParams]):
 
     async def answer(self, call: Call) -> Reply:
         """Accept it. Raises: FastpayError."""
+        # A wrong parameter is refused before anybody looks for the row. The body is read again below.
+        content_type, body = call.headers.get("content-type"), call.unread[0]
+        params = decode_params(AcceptParams, content_type=content_type, body=body, query=call.query)
+        answers.check_expansions(call, SETTLEMENT, params.expand)
         settlement = (await require_owner(call, kinds.SETTLEMENT)).id
         position = _position(settlement, call.arguments["row"])
         if position is None:
