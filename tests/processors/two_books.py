@@ -44,8 +44,8 @@ TIMES = {
     "FASTPAY_PROCESSOR_INQUIRY_S": "2",
     "FASTPAY_PROCESSOR_ARRIVAL_S": "14",
 }
-# So long no attempt needs, whatever happened to its first inquiries.
-SETTLED_S = 240
+# So long no attempt needs: after three inquiries that failed the next one comes 302 s after its beginning.
+SETTLED_S = 420
 
 
 class Installation:

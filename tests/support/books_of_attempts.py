@@ -35,7 +35,8 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
     """
     held: Counter[tuple[Any, ...]] = Counter()
     owners: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    for move in moves:
+    # Holds first: rows come in any order, since PostgreSQL reads a large table by several processes.
+    for move in sorted(moves, key=lambda move: move.phase != "hold"):
         if move.kind == "in_doubt":
             if move.phase == "hold":
                 owners[move.scope, move.name] = (move.scope, move.source)
