@@ -16,11 +16,13 @@ import httpx
 import pytest
 
 from fastpay.api.app import ROUTES
+from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.processors.configuration_ports import Secrets
+from fastpay.operations.sealing_keys import key_file
 from fastpay.store.connections import connected
 from fastpay.store.processors import add_processor
-from fastpay.store.sealing import Vault, make_key
+from fastpay.store.sealing import Vault, read_keys
 from tests.http.isolation_cases import CASES, FILTERS, NAMES, REQUIRED, Case
 from tests.support.engine import CLOCK
 from tests.support.refusals import Database
@@ -155,6 +157,9 @@ def furnish_ledger(http: httpx.Client, key: str) -> dict[str, str]:
 def settle(server: RunningServer, tenant: Tenant, place: Path) -> dict[str, str]:
     """Import a settlement of one row in test mode, make an attempt, and return them and the row."""
 
+    keys = key_file(Settings(data_dir=str(server.data_dir)))
+    assert keys is not None
+
     async def configure() -> str:
         async with connected(server.database_url) as connection:
             await add_processor(
@@ -164,7 +169,7 @@ def settle(server: RunningServer, tenant: Tenant, place: Path) -> dict[str, str]
                 kind="stripe",
                 url="https://acquirer.example",
                 secrets=Secrets(secret="sk_of_the_upstream"),
-                vault=Vault([make_key(CLOCK)], clock=CLOCK),
+                vault=Vault(read_keys(keys), clock=CLOCK),
                 clock=CLOCK,
             )
             name: str = await connection.fetchval(

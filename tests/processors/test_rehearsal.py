@@ -52,8 +52,10 @@ class Payments:
 
     def wait(self, name: str, status: str) -> dict[str, Any]:
         """Return the payment once its attempt has this status."""
+        # Attempts are read from the database, where their end is seen a moment before the payment's is here.
         assert children.wait_until(
-            lambda: self.attempt(name)["status"] == status, timeout_ms=PATIENCE_SECONDS * 1000
+            lambda: self.attempt(name)["status"] == status and self.now(name)["status"] != "processing",
+            timeout_ms=PATIENCE_SECONDS * 1000,
         ), self.attempt(name)
         assert self.attempt(name)["in_doubt"] == (0 if status != "open" else 1500)
         return self.now(name)

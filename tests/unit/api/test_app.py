@@ -305,6 +305,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "increment_authorization": "amount=5",
         "replay": "from_sequence=1",
         "resolve": "resolution=approved&note=x",
+        "accept": "reason=x",
         "fund_cash_balance": "amount=5&currency=usd",
         "funding_instructions": FUNDING,
         "sources": "source=tok_visa",
