@@ -341,7 +341,8 @@ async def test_statements_touch_no_more_among_many_rows(database_url: str, at_fi
     assert faults == [], "\n".join(map(str, faults))
 
 
-_STATISTICS = "select count(*) from pg_stats where schemaname = 'public'"
+# With more than fifty migrations, autovacuum may have looked at the table with their number.
+_STATISTICS = "select count(*) from pg_stats where schemaname = 'public' and tablename <> 'alembic_version'"
 
 
 @dataclass(frozen=True)
