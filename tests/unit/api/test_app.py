@@ -276,6 +276,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         "confirm=true&payment_method=pm_card_visa&mandate_data[customer_acceptance][type]=offline",
     )
     token = api.post("/v1/tokens", "card[number]=4242424242424242&card[exp_month]=12&card[exp_year]=40")
+    receiver = "url=https://a.example&enabled_events[]=*"
     known = {
         "payment_intents": paid["id"],
         "charges": paid["latest_charge"]["id"],
@@ -293,9 +294,7 @@ def test_every_id_of_another_tenant_is_answered_like_a_missing_or_malformed_one(
         )["id"],
         "balance_transactions": refund["balance_transaction"],
         "events": api.get("/v1/events")["data"][0]["id"],
-        "webhook_endpoints": api.post("/v1/webhook_endpoints", "url=https://a.example&enabled_events[]=*")[
-            "id"
-        ],
+        "webhook_endpoints": api.post("/v1/webhook_endpoints", receiver)["id"],
         "processors": f"stl_{ABSENT}",
         **make_movements(api),
         **{f"ledger {name}": identifier for name, identifier in api.furnish_ledger().items()},
