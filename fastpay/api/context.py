@@ -13,6 +13,7 @@ from fastpay.api.request_notes import RequestNotes
 from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.settlements import AcceptDifference
 from fastpay.engine.background import Background
 from fastpay.engine.challenge_ports import ChallengeTokens
 from fastpay.engine.dependencies import Readiness
@@ -108,6 +109,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     routed: Routed | FollowUp | None = None
     # It goes on with a payment whose processor was just asked what the cardholder has done.
     continues: bool = False
+    # The difference of a settlement's row that this request accepts.
+    acceptance: AcceptDifference | None = None
 
     @property
     def scope(self) -> Scope:

@@ -70,7 +70,6 @@ class Write(Generic[_Params]):
         self._check = check
         self._decode = None if reading is None else reading.decode
         self._is_trial = is_trial
-        self._route: Callable[[Call, _Params], Awaitable[Call]] | None = None
         self._fingerprints = Fingerprints(params_type)
 
     async def answer(self, call: Call) -> Reply:
@@ -93,8 +92,7 @@ class Write(Generic[_Params]):
             answers.check_expansions(call, self._resource, params.expand)
         if self._check is not None:
             await self._check(call, params)
-        if self._route is not None and call.scope.livemode:
-            call = await self._route(call, params)
+        call = await self.prepared(call, params)
         submission = self._submission(call, params, idempotency_key, deadline_ns)
         call.ended("decode")
         # A submitted command is committed even if the client disconnects.
@@ -106,6 +104,10 @@ class Write(Generic[_Params]):
             call.asgi[NOTE].outcome = outcome
         body = answers.plain(call, self._resource, outcome)
         return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
+
+    async def prepared(self, call: Call, params: _Params) -> Call:
+        """Return the call with what the command takes that has to be read first. Raises: FastpayError."""
+        return call
 
     async def _shown(self, call: Call, submission: Submission, outcome: Outcome) -> Reply:
         """Return the answer to a command: a refusal, a replay, or what takes reads to be shown.
@@ -190,6 +192,10 @@ class LiveWrite(Write[_Params]):
     ) -> None:
         super().__init__(resource, params_type, command, path_kind=path_kind, check=check)
         self._route = route
+
+    async def prepared(self, call: Call, params: _Params) -> Call:
+        """Return the call, in live mode with its route. Raises: FastpayError."""
+        return await self._route(call, params) if call.scope.livemode else call
 
 
 def _deadline(call: Call) -> int | None:

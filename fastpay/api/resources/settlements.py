@@ -10,7 +10,7 @@ from fastpay import limits
 from fastpay.api import answers
 from fastpay.api.common_params import NoParams, Params
 from fastpay.api.context import Call, Reply
-from fastpay.api.decoding import decode_params, decode_query
+from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.layout import Field, Mode, Shape, fields
 from fastpay.api.list_params import CreatedListParams, ListParams
@@ -140,36 +140,25 @@ class Accept(Write[AcceptParams]):
 
     async def answer(self, call: Call) -> Reply:
         """Accept it. Raises: FastpayError."""
-        # A wrong parameter is refused before anybody looks for the row. The body is read again below.
-        content_type, body = call.headers.get("content-type"), call.unread[0]
-        params = decode_params(AcceptParams, content_type=content_type, body=body, query=call.query)
-        answers.check_expansions(call, SETTLEMENT, params.expand)
-        settlement = (await require_owner(call, kinds.SETTLEMENT)).id
-        position = _position(settlement, call.arguments["row"])
-        if position is None:
-            raise kinds.absent(kinds.SETTLEMENT_ROW, call.arguments["row"])
-        settling = _settling(call)
-        read = await settling.acceptance(call.scope, settlement, position, by="", reason="")
-        told = {name: str(value) for name, value in msgspec.structs.asdict(read).items()}
-        reply = await super().answer(msgspec.structs.replace(call, arguments={**call.arguments, **told}))
+        reply = await super().answer(call)
         if reply.status != 200:
-            await settling.abandon(call.scope, settlement, position)
+            await _settling(call).abandon(call.scope, call.arguments["id"], _require_position(call))
         return reply
+
+    async def prepared(self, call: Call, params: AcceptParams) -> Call:
+        """Return the call with the difference, and mark its row. Raises: NotFound."""
+        settlement = (await require_owner(call, kinds.SETTLEMENT)).id
+        by = f"request {call.request_id}"
+        acceptance = await _settling(call).acceptance(
+            call.scope, settlement, _require_position(call), by=by, reason=params.reason
+        )
+        return msgspec.structs.replace(call, acceptance=acceptance)
 
 
 def accept(call: Call, params: AcceptParams) -> AcceptDifference:
     """Accept the difference of a row, and post it to settlement_differences."""
-    read = call.arguments
-    status: RowStatus = msgspec.convert(read["status"], RowStatus)
-    return AcceptDifference(
-        id=read["id"],
-        position=int(read["position"]),
-        status=status,
-        amount=int(read["amount"]),
-        revision=int(read["revision"]),
-        by=f"request {call.request_id}",
-        reason=params.reason,
-    )
+    assert call.acceptance is not None
+    return call.acceptance
 
 
 def close(call: Call, params: NoParams) -> CloseSettlement:
@@ -221,6 +210,14 @@ def _position(settlement: str, row: str) -> int | None:
     )
     position = int(row[-_POSITION_DIGITS:], 16) if is_ours else 0
     return position if 0 < position < limits.settlement_positions_max else None
+
+
+def _require_position(call: Call) -> int:
+    """Return the position of the row that a request names. Raises: NotFound."""
+    position = _position(call.arguments["id"], call.arguments["row"])
+    if position is None:
+        raise kinds.absent(kinds.SETTLEMENT_ROW, call.arguments["row"])
+    return position
 
 
 def _settling(call: Call) -> Settling:
