@@ -10,7 +10,7 @@ not. So its minor version is fixed in pyproject.toml, and tests go through every
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import aiohttp
@@ -77,6 +77,13 @@ async def read_head(protocol: ResponseHandler) -> tuple[RawResponseMessage, Stre
     raise AnswerMalformedError("the answer has no final status")
 
 
+def join_head(lines: Sequence[str]) -> bytes:
+    """Return the lines of a request's head, the first one included. Raises: ValueError for what is none."""
+    if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") > _SPACES:
+        raise ValueError("a line of the head is not valid")
+    return "\r\n".join(lines).encode()
+
+
 class Destination:
     """Where POSTs go, and what the heads of all of them begin with."""
 
@@ -97,9 +104,7 @@ class Destination:
         start = f"POST {url if is_whole else url.raw_path_qs} HTTP/1.1"
         lines = [start, f"Host: {url.host_port_subcomponent}"]
         lines += [f"{name}: {value}" for name, value in headers]
-        if any(not _ENDS.isdisjoint(line) for line in lines) or start.count(" ") > _SPACES:
-            raise ValueError("a line of the head is not valid")
-        self._head = "\r\n".join(lines).encode()
+        self._head = join_head(lines)
 
     async def post(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
         """Send a POST, and return its answer once that is whole, or too long to be read.

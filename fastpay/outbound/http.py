@@ -15,7 +15,7 @@ import yarl
 
 from fastpay import limits
 from fastpay.clock import SystemClock
-from fastpay.outbound.exchange import AnswerMalformedError, Opened, open_connection, read_head
+from fastpay.outbound.exchange import AnswerMalformedError, Opened, join_head, open_connection, read_head
 
 
 class Answer(NamedTuple):
@@ -40,8 +40,6 @@ class NotSentError(NoAnswerError):
 
 
 _NO_TIMEOUT = aiohttp.ClientTimeout()
-# What ends a line, and how many spaces the first one has.
-_ENDS, _SPACES = frozenset("\r\n\0"), 2
 
 
 class _Origin(NamedTuple):
@@ -133,9 +131,7 @@ class HttpClient:
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if body or method != "GET":
             lines.append(f"Content-Length: {len(body)}")
-        if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") != _SPACES:
-            raise ValueError("a line of the request is not valid")
-        return origin, "\r\n".join([*lines, "\r\n"]).encode("latin-1") + body
+        return origin, join_head(lines) + b"\r\n\r\n" + body
 
     async def _exchange(self, opened: Opened, message: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send a request and return its answer: status, headers by names in lower case, and body."""

@@ -86,7 +86,7 @@ RELAY = (
     Mutant(
         "let-a-header-begin-another-line",
         "fastpay/outbound/exchange.py",
-        'if any(not _ENDS.isdisjoint(line) for line in lines) or start.count(" ") > _SPACES:',
+        'if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") > _SPACES:',
         "if False:",
         ("tests/unit/outbound/test_exchange.py",),
     ),

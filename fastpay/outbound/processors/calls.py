@@ -6,8 +6,7 @@ the processor may have done anything.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -66,34 +65,19 @@ class Calls:
                 await self._slots.acquire()
         except TimeoutError:
             raise NotSentError("too many requests are in flight to the processor") from None
+        tracer, trace, status = traces.tracer(), None, None
         try:
-            send = partial(
-                self._client.send, method, self._url + target, body=body, timeout_ms=deadline.left_ms()
-            )
-            tracer = traces.tracer()
-            trace = None if tracer is None else tracer.call()
-            if tracer is None or trace is None:
-                return await send(headers=headers)
-            return await self._trace(tracer, trace, send, method, headers)
-        finally:
-            self._slots.release()
-
-    async def _trace(
-        self,
-        tracer: traces.Tracer,
-        trace: traces.Trace,
-        send: Callable[..., Awaitable[Answer]],
-        method: str,
-        headers: Mapping[str, str],
-    ) -> Answer:
-        """Send a request below the span of its caller. The caller's tracestate is not the processor's."""
-        status = None
-        try:
-            answer = await send(headers={**headers, "traceparent": trace.to_headers()[0]})
+            left_ms, url = deadline.left_ms(), self._url + target
+            if tracer is not None and (trace := tracer.call()) is not None:
+                # The caller's tracestate is not the processor's.
+                headers = {**headers, "traceparent": trace.to_headers()[0]}
+            answer = await self._client.send(method, url, headers=headers, body=body, timeout_ms=left_ms)
             status = answer.status
             return answer
         finally:
-            tracer.called(trace, method, self._url, status=status)
+            self._slots.release()
+            if tracer is not None and trace is not None:
+                tracer.called(trace, method, self._url, status=status)
 
 
 def lost(error: NoAnswerError) -> Outcome:
