@@ -310,14 +310,10 @@ _MAGIC_NUMBERS: dict[str, str] = {
     "answerContradicted": "4000000000008831",
 }
 
-# Cards whose payments move one account more: of disputes, or of what is in doubt.
-MOVES_MORE = frozenset(
-    name
-    for name, behaviour in BEHAVIOURS.items()
-    if behaviour.dispute_reason is not None or behaviour.answer is not None
-)
 # Cards whose payments the cardholder disputes: their captures move the account of disputes as well.
 DISPUTED = frozenset(name for name, behaviour in BEHAVIOURS.items() if behaviour.dispute_reason is not None)
+# Cards whose payments move one account more: that of disputes, or that of what is in doubt.
+MOVES_MORE = DISPUTED | {name for name, behaviour in BEHAVIOURS.items() if behaviour.answer is not None}
 
 # How many percent more than was authorized a capture may take, where it was asked for. The networks' own
 # limits also depend on the merchant's trade. Networks that are not here allow nothing.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import captures, ledger, refunds
+from fastpay.domain import captures, processing, refunds
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.domain.processor_objects import Attempt, Operation, Result
@@ -37,7 +37,7 @@ _MESSAGES: Mapping[Operation, str] = {
 
 def needs(workspace: Workspace, attempt: Attempt) -> Iterable[str]:
     """Return what is needed to end a capture, a void or a refund, as far as it is known."""
-    needed = ledger.ids_of(workspace.scope, attempt.currency, "processor", "in_doubt")
+    needed = processing.hold_needs(workspace, attempt.currency)
     if attempt.refund is not None:
         return [*needed, *refunds.needs(workspace, attempt.refund)]
     return [*needed, *captures.with_charge(workspace, attempt.payment_intent)]

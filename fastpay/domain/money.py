@@ -73,20 +73,20 @@ def decimals(currency: str) -> int:
 
 def show_amount(amount: int, currency: str) -> str:
     """Return an amount in words that are clear in every language: digits and the code."""
-    decimals = _DECIMALS.get(currency, 2)
-    sign, (whole, part) = "-" if amount < 0 else "", divmod(abs(amount), 10**decimals)
-    shown = f"{sign}{whole}.{part:0{decimals}}" if decimals else f"{sign}{whole}"
+    places = decimals(currency)
+    sign, (whole, part) = "-" if amount < 0 else "", divmod(abs(amount), 10**places)
+    shown = f"{sign}{whole}.{part:0{places}}" if places else f"{sign}{whole}"
     return f"{shown} {currency.upper()}"
 
 
 def read_amount(text: str, currency: str) -> int:
     """Return the amount that a person has typed, such as 19.99. Raises: InvalidRequest."""
-    decimals = _DECIMALS.get(currency, 2)
+    places = decimals(currency)
     whole, point, part = text.strip().partition(".")
     is_number = (whole + part).isascii() and (whole + part).isdigit() and whole != ""
-    if not is_number or len(part) > decimals or (point and not part) or len(whole) > _WHOLE_DIGITS_MAX:
-        example = "19.99" if decimals == 2 else "19." + "9" * decimals if decimals else "19"
+    if not is_number or len(part) > places or (point and not part) or len(whole) > _WHOLE_DIGITS_MAX:
+        example = "19.99" if places == 2 else "19." + "9" * places if places else "19"
         raise InvalidRequest(
             f"Type the amount in {currency.upper()} as digits, such as {example}.", param="amount"
         )
-    return check_amount(int(whole + part.ljust(decimals, "0")))
+    return check_amount(int(whole + part.ljust(places, "0")))

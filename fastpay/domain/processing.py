@@ -92,8 +92,12 @@ def follow_up_needs(workspace: Workspace, charge: Charge) -> list[str]:
     """Return what is needed to follow up a live payment: its authorization, and the accounts of a hold."""
     if charge.extras is None or charge.extras.attempt is None:
         return []
-    accounts = ledger.ids_of(workspace.scope, charge.currency, "processor", IN_DOUBT)
-    return [charge.extras.attempt, *accounts]
+    return [charge.extras.attempt, *hold_needs(workspace, charge.currency)]
+
+
+def hold_needs(workspace: Workspace, currency: str) -> list[str]:
+    """Return the accounts that a hold of what is in doubt moves."""
+    return ledger.ids_of(workspace.scope, currency, "processor", IN_DOUBT)
 
 
 def follow_up(

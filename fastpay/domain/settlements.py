@@ -3,10 +3,11 @@
     matching -> open -> closed
        ^_________|
 
-A file is imported first, beside the books. Then its rows are matched with attempts (`matching`), which ends
-with the sums of all rows and how many differ. A person may accept a difference, which posts it to
-`settlement_differences` with who and why. At zero difference, and no earlier, the settlement closes: what
-`processor` owed becomes `settlement_bank` and `processor_fees`. A closed one never changes.
+A file is imported first, beside the books. Then its rows are matched with attempts
+(`engine/processors/settlement_matching.py`), which ends with the sums of all rows and how many differ. A
+person may accept a difference, which posts it to `settlement_differences` with who and why. At zero
+difference, and no earlier, the settlement closes: what `processor` owed becomes `settlement_bank` and
+`processor_fees`. A closed one never changes.
 
     difference of a row    what the file says minus what is booked here
     zero difference        no row is left that differs, and gross = ours + accepted

@@ -71,7 +71,6 @@ def open_live_payments(
     calls = ProcessorCalls(
         processors,
         writer,
-        reader,
         clock=clock,
         identifiers=identifiers,
         timeout_ms=settings.processor_timeout_ms,

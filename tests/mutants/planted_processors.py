@@ -171,10 +171,9 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-under-another-key",
         ASKING,
-        "    order = order_of(attempt)\n    outcome = ",
-        '    order = __import__("msgspec").structs.replace(order_of(attempt), reference='
-        'f"{attempt.id}_{attempt.inquiries}")\n'
-        "    outcome = ",
+        "_carry_out(processor, attempt, order_of(attempt))",
+        '_carry_out(processor, attempt, __import__("msgspec").structs.replace(order_of(attempt), reference='
+        'f"{attempt.id}_{attempt.inquiries}"))',
         (TRIED,),
     ),
     Mutant(
@@ -188,15 +187,15 @@ PROCESSORS = (
     Mutant(
         "take-a-second-order-that-was-not-sent-for-the-outcome-of-the-first",
         ASKING,
-        'outcome.status not in {"approved", "declined"}:',
-        'outcome.status in {"unknown"}:',
+        'if outcome.status in {"approved", "declined"} else None',
+        'if outcome.status not in {"unknown"} else None',
         (TRIED,),
     ),
     Mutant(
         "take-a-void-without-an-answer-for-done",
         ASKING,
-        'if outcome is None or outcome.status != "approved":',
-        'if outcome is None or outcome.status in {"refused", "declined"}:',
+        'if outcome.status != "approved":',
+        'if outcome.status in {"refused", "declined"}:',
         (TRIED,),
     ),
     Mutant(

@@ -1,7 +1,6 @@
 """Live payments on a real database: what requests are told and what the books say, whatever calls do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.engine import CLOCK, engine
 from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors, saying
-from tests.support.live_shop import CARD, Shop, select, shop
+from tests.support.live_shop import CARD, Shop, select, shop, until, until_async
 
 
 def status_of(outcome: Outcome) -> str:
@@ -76,7 +75,7 @@ async def test_a_second_request_waits_its_turn_and_gets_the_final_answer(databas
     processor.gate.clear()
     async with shop(database_url, acquirer=processor) as own, engine(database_url) as other:
         first = asyncio.create_task(own.pay(key="order"))
-        await _until(lambda: bool(processor.orders))
+        await until(lambda: bool(processor.orders))
         second = await own.submission(await own.route(), key="order")
         for instance in (own.instance, other):
             with pytest.raises(KeyInUse) as refused:
@@ -98,7 +97,7 @@ async def test_who_has_waited_long_enough_is_told_processing_and_always_so(datab
         first = await own.pay(key="order")
         assert status_of(first) == "processing"
         processor.gate.set()
-        await _until_async(lambda: _has_ended(own))
+        await until_async(lambda: _has_ended(own))
         assert (await own.intent()).status == "succeeded"
         later = await own.submission(await own.route(), key="order")
         with pytest.raises(KeyInUse):
@@ -116,11 +115,11 @@ async def test_a_client_that_leaves_changes_nothing(database_url: str) -> None:
     processor.gate.clear()
     async with shop(database_url, acquirer=processor) as own:
         request = asyncio.create_task(own.pay(key="order"))
-        await _until(lambda: bool(processor.orders))
+        await until(lambda: bool(processor.orders))
         request.cancel()
         await asyncio.gather(request, return_exceptions=True)
         processor.gate.set()
-        await _until_async(lambda: _has_ended(own))
+        await until_async(lambda: _has_ended(own))
         assert (await own.intent()).status == "succeeded"
         again = await own.instance.writer.submit(await own.submission(await own.route(), key="order"))
         assert again.original_request_id is not None
@@ -139,7 +138,7 @@ async def test_an_answer_that_is_lost_is_inquired_and_charged_at_most_once(
         await own.janitor.survey()
         counts = own.janitor.counts()
         assert (counts["attempt_in_doubt"], counts["in_doubt_amount_usd"]) == (1, 1000)
-        await _until_async(own.janitor.inquire)
+        await until_async(own.janitor.inquire)
         await own.janitor.survey()
         counts = own.janitor.counts()
         assert (counts["attempt_in_doubt"], counts["in_doubt_amount_usd"]) == (0, 0)
@@ -254,7 +253,7 @@ async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
     processor.gate.clear()
     async with shop(database_url, acquirer=processor) as own:
         request = asyncio.create_task(own.pay(key="order"))
-        await _until(lambda: bool(processor.orders))
+        await until(lambda: bool(processor.orders))
         await own.calls.close()
         assert status_of(await request) == "processing"
         assert (await own.attempt()).status == "open"
@@ -268,7 +267,7 @@ async def test_too_many_calls_are_refused_before_anything_is_written(database_ur
     async with shop(database_url, acquirer=processor) as own:
         own.calls._calls_max = 1
         request = asyncio.create_task(own.pay())
-        await _until(lambda: bool(processor.orders))
+        await until(lambda: bool(processor.orders))
         with pytest.raises(Overloaded):
             await own.route()
         processor.gate.set()
@@ -294,7 +293,7 @@ async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
         # Its key's answer may have changed: the client has to ask.
         with pytest.raises(DatabaseUnavailable):
             await own.pay(key="order")
-        await _until_async(lambda: _has_ended(own))
+        await until_async(lambda: _has_ended(own))
         assert (await own.intent()).status == "succeeded"
         assert failures == 0
 
@@ -309,16 +308,3 @@ async def test_no_digest_is_amended_without_a_key(database_url: str) -> None:
 
 async def _has_ended(own: Shop) -> bool:
     return (await own.attempt()).hold is None
-
-
-async def _until(is_true: Callable[[], bool]) -> None:
-    async def ask() -> bool:
-        return is_true()
-
-    await _until_async(ask)
-
-
-async def _until_async(is_true: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await is_true():  # noqa: ASYNC110  the database says it
-            await asyncio.sleep(0.01)

@@ -1,7 +1,7 @@
 """Captures, voids and refunds of live payments on a real database, whatever the calls to processors do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from fastpay.engine.processors.ports import Order
 from fastpay.errors import KeyInUse, Overloaded
 from fastpay.store.connections import connected
 from tests.support.fake_processor import FakeProcessor, saying
-from tests.support.live_shop import Shop, select, shop
+from tests.support.live_shop import Shop, select, shop, until, until_async
 
 
 class FollowUp(NamedTuple):
@@ -127,7 +127,7 @@ async def test_an_answer_that_is_lost_is_inquired_and_carried_out_at_most_once(
         # Nobody may do it again, or something else, before that is known.
         again = await own.follow_up(command)
         assert again.answer.error is not None
-        await _until_async(own.janitor.inquire)
+        await until_async(own.janitor.inquire)
         assert await status_in(own, asked) == (asked.done if acts else asked.not_done)
         (order,) = others(processor)
         assert (order.reference in processor.charged) == acts
@@ -176,7 +176,7 @@ async def test_another_request_with_the_key_waits_its_turn(database_url: str, as
         command = await begin(own, asked)
         processor.gate.clear()
         first = asyncio.create_task(own.follow_up(command, key="k"))
-        await _until(lambda: bool(others(processor)))
+        await until(lambda: bool(others(processor)))
         with pytest.raises(KeyInUse):
             await own.follow_up(command, key="k")
         processor.gate.set()
@@ -192,7 +192,7 @@ async def test_a_stop_leaves_calls_to_the_janitor(database_url: str, asked: Foll
         command = await begin(own, asked)
         processor.gate.clear()
         request = asyncio.create_task(own.follow_up(command))
-        await _until(lambda: bool(others(processor)))
+        await until(lambda: bool(others(processor)))
         await own.calls.close()
         assert status_of(await request) == asked.waiting
         await own.janitor.inquire()
@@ -222,7 +222,7 @@ async def test_refunds_at_once_never_exceed_the_payment(database_url: str) -> No
         refused = [one.answer.error.code for one in answers if one.answer.error is not None]
         assert refused == ["amount_too_large"] * 2
         assert (len(others(processor)), await own.in_doubt()) == (1, 600)
-        await _until_async(own.janitor.inquire)
+        await until_async(own.janitor.inquire)
         # What was not done counts no more.
         processor.acts = processor.answers = True
         assert status_of(await own.follow_up(whole)) == "succeeded"
@@ -267,16 +267,3 @@ async def test_a_processor_that_is_gone_leaves_it_in_doubt(database_url: str) ->
             await own.janitor.inquire()
         assert (await own.attempt("capture")).status == "review"
         assert await own.in_doubt() == 1000
-
-
-async def _until(is_true: Callable[[], bool]) -> None:
-    async def ask() -> bool:
-        return is_true()
-
-    await _until_async(ask)
-
-
-async def _until_async(is_true: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(30):
-        while not await is_true():  # noqa: ASYNC110  the database says it
-            await asyncio.sleep(0.01)

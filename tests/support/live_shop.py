@@ -1,6 +1,7 @@
 """A live tenant on a real engine, with processors that do what a test says."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -45,7 +46,6 @@ class Shop:
         self.calls = ProcessorCalls(
             processors,
             instance.writer,
-            instance.reader,
             clock=CLOCK,
             identifiers=identifiers,
             wait_ms=wait_ms,
@@ -127,3 +127,19 @@ async def select(database_url: str, query: str) -> list[Any]:
     async with connected(database_url) as connection:
         found: list[Any] = await connection.fetch(query)
     return found
+
+
+async def until(is_true: Callable[[], bool]) -> None:
+    """Return once something is true."""
+
+    async def ask() -> bool:
+        return is_true()
+
+    await until_async(ask)
+
+
+async def until_async(is_true: Callable[[], Awaitable[object]]) -> None:
+    """Return once the database says something. Raises: TimeoutError."""
+    async with asyncio.timeout(30):
+        while not await is_true():  # noqa: ASYNC110  the database says it
+            await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from fastpay import limits
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
@@ -10,6 +11,9 @@ from fastpay.domain.processor_objects import Attempt, Result
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import order_of, result_of, void_of
 from fastpay.observability import telemetry
+
+# What an inquiry answers, or an order.
+_Answer = TypeVar("_Answer", ports.Outcome, ports.Outcome | None)
 
 _log = telemetry.Log("fastpay.processors")
 
@@ -27,11 +31,8 @@ async def send_again(
 
     That this one was not sent or was refused says nothing about the first one.
     """
-    order = order_of(attempt)
-    outcome = await _known(attempt, lambda timeout_ms: processor.carry_out(order, timeout_ms=timeout_ms))
-    if outcome is None or outcome.status not in {"approved", "declined"}:
-        return None
-    result = result_of(outcome)
+    outcome = await _carry_out(processor, attempt, order_of(attempt))
+    result = result_of(outcome) if outcome.status in {"approved", "declined"} else None
     return None if result is None else RecordOutcome(id=attempt.id, result=result, links=links)
 
 
@@ -42,18 +43,19 @@ async def void(
 
     Return how the attempt ends then, None unless the processor answers that it has voided it.
     """
-    order = void_of(attempt)
-    outcome = await _known(attempt, lambda timeout_ms: processor.carry_out(order, timeout_ms=timeout_ms))
-    if outcome is None or outcome.status != "approved":
+    outcome = await _carry_out(processor, attempt, void_of(attempt))
+    if outcome.status != "approved":
         return None
     return RecordOutcome(
         id=attempt.id, result=Result(status="not_found", reason="it was voided"), links=links
     )
 
 
-async def _known(
-    attempt: Attempt, ask: Callable[[int], Awaitable[ports.Outcome | None]]
-) -> ports.Outcome | None:
+async def _carry_out(processor: ports.Processor, attempt: Attempt, order: ports.Order) -> ports.Outcome:
+    return await _known(attempt, lambda timeout_ms: processor.carry_out(order, timeout_ms=timeout_ms))
+
+
+async def _known(attempt: Attempt, ask: Callable[[int], Awaitable[_Answer]]) -> _Answer | ports.Outcome:
     try:
         async with asyncio.timeout(limits.inquiry_timeout_ms / 1000):
             return await ask(limits.inquiry_timeout_ms)

@@ -113,7 +113,6 @@ class ProcessorCalls:
         self,
         processors: ports.Processors,
         writer: Writer,
-        reader: ports.AttemptReader,
         *,
         clock: Clock,
         identifiers: IdentifierFactory,
@@ -123,7 +122,6 @@ class ProcessorCalls:
     ) -> None:
         self._processors = processors
         self._writer = writer
-        self._reader = reader
         self._clock = clock
         self._identifiers = identifiers
         self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
@@ -281,9 +279,7 @@ class ProcessorCalls:
     async def _follow_up(self, followed: FollowUp, waiting: _Waiting) -> None:
         """Call the processor that has authorized the payment, and no other one, and record the outcome."""
         scope, waiting.reference = waiting.submission.scope, followed.terms.reference
-        found = await self._reader.get(scope, waiting.reference)
-        assert found is not None
-        attempt = found.object
+        attempt = waiting.outcome.objects[waiting.reference].object
         assert isinstance(attempt, Attempt)
         processor = await self._processors.find(scope, attempt.processor)
         if processor is None:

@@ -82,9 +82,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     currency's smallest unit. `authorization` is the reference under which the payment was authorized, and
     `processor_id` what the processor calls that payment: for captures, voids and refunds. An authorization
     has a `card`, or the `token` of a card that the processor keeps; with `saves` it is to keep the card.
-    `captures` says that an authorization
-    takes the money at once, or that a capture is the last one. `sent_ms` is when the order was first sent, in
-    milliseconds since 1970: for inquiries, since nobody may conclude from an early one that it never arrived.
+    `captures` says that an authorization takes the money at once, or that a capture is the last one.
+    `sent_ms` is when the order was first sent, in milliseconds since 1970: for inquiries, since nobody may
+    conclude from an early one that it never arrived.
     """
 
     operation: Operation

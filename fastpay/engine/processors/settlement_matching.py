@@ -265,7 +265,7 @@ def _is_news(attempt: Attempt) -> bool:
 
 
 def _is_alike(attempt: Attempt, row: Unmatched) -> bool:
-    """Tell whether nothing but an amount and a day says that a row is about an attempt, and nothing else."""
+    """Tell whether an attempt moved the amount of a row that one of both sides gives no identifier for."""
     is_unnamed = row.processor_id is None or attempt.processor_id is None
     is_refund = attempt.operation == "refund"
     return is_unnamed and abs(row.gross) == attempt.amount and is_refund == (row.type == "refund")
