@@ -1,6 +1,7 @@
 """Counts the secrets by sealing key, and seals them again under the newest key."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -42,9 +43,8 @@ async def reseal(connection: Any, vault: Vault, *, only_plain: bool = False) -> 
     moved = await _reseal_tenants(connection, vault, only_plain=only_plain)
     if not only_plain:
         moved += await _reseal_signing_secrets(connection, vault)
-        moved += await _reseal_operators(connection, vault)
-        moved += await _reseal_processors(connection, vault)
-        moved += await _reseal_tokens(connection, vault)
+        for found, changed, lowest, binding in _ROWS:
+            moved += await _reseal_rows(connection, vault, found, changed, lowest, binding)
     return moved
 
 
@@ -82,48 +82,46 @@ async def _reseal_signing_secrets(connection: Any, vault: Vault) -> int:
             return moved
 
 
-async def _reseal_operators(connection: Any, vault: Vault) -> int:
-    moved, after = 0, _LOWEST
-    while True:
-        wanted = (vault.newest, after, limits.sealing_rows_max)
-        rows = await connection.fetch(SQL["reseal_operators"], *wanted)
-        for operator_id, content, under in rows:
-            after = operator_id
-            binding = second_factor_binding(operator_id)
-            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
-            change = (operator_id, sealed.content, sealed.under, content)
-            moved += await connection.execute(SQL["reseal_operator"], *change) == "UPDATE 1"
-        if len(rows) < limits.sealing_rows_max:
-            return moved
+async def _reseal_rows(
+    connection: Any,
+    vault: Vault,
+    found: str,
+    changed: str,
+    after: tuple[Any, ...],
+    binding: Callable[..., Binding],
+) -> int:
+    """Seal the rows that a statement finds behind `after`, and return how many were changed.
 
-
-async def _reseal_processors(connection: Any, vault: Vault) -> int:
-    moved = 0
-    after: tuple[uuid.UUID, bool, str] = (_LOWEST, False, "")
+    A row has its key, perhaps more that its binding takes, and then what is sealed and under which key.
+    """
+    moved, width = 0, len(after)
     while True:
-        wanted = (vault.newest, *after, limits.sealing_rows_max)
-        rows = await connection.fetch(SQL["reseal_processors"], *wanted)
-        for tenant_id, livemode, name, processor_id, content, under in rows:
-            after = (tenant_id, livemode, name)
-            binding = processor_binding(Scope(tenant_id.hex, livemode), processor_id)
-            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
+        rows = await connection.fetch(SQL[found], vault.newest, *after, limits.sealing_rows_max)
+        for *owner, content, under in rows:
+            after, bound = tuple(owner[:width]), binding(*owner)
+            sealed = vault.seal(vault.open(Sealed(content, under), bound), bound)
             change = (*after, sealed.content, sealed.under, content)
-            moved += await connection.execute(SQL["reseal_processor"], *change) == "UPDATE 1"
+            moved += await connection.execute(SQL[changed], *change) == "UPDATE 1"
         if len(rows) < limits.sealing_rows_max:
             return moved
 
 
-async def _reseal_tokens(connection: Any, vault: Vault) -> int:
-    moved = 0
-    after: tuple[uuid.UUID, bool, uuid.UUID] = (_LOWEST, False, _LOWEST)
-    while True:
-        wanted = (vault.newest, *after, limits.sealing_rows_max)
-        rows = await connection.fetch(SQL["reseal_payment_method_tokens"], *wanted)
-        for tenant_id, livemode, method_id, content, under in rows:
-            after = (tenant_id, livemode, method_id)
-            binding = token_binding(Scope(tenant_id.hex, livemode), method_id)
-            sealed = vault.seal(vault.open(Sealed(content, under), binding), binding)
-            change = (*after, sealed.content, sealed.under, content)
-            moved += await connection.execute(SQL["reseal_payment_method_token"], *change) == "UPDATE 1"
-        if len(rows) < limits.sealing_rows_max:
-            return moved
+def _of_processor(tenant_id: uuid.UUID, livemode: bool, _name: str, processor_id: uuid.UUID) -> Binding:
+    return processor_binding(Scope(tenant_id.hex, livemode), processor_id)
+
+
+def _of_token(tenant_id: uuid.UUID, livemode: bool, method_id: uuid.UUID) -> Binding:
+    return token_binding(Scope(tenant_id.hex, livemode), method_id)
+
+
+# The statements that find and change rows, what is below the lowest key, and what a row's secret is bound to.
+_ROWS: tuple[tuple[str, str, tuple[Any, ...], Callable[..., Binding]], ...] = (
+    ("reseal_operators", "reseal_operator", (_LOWEST,), second_factor_binding),
+    ("reseal_processors", "reseal_processor", (_LOWEST, False, ""), _of_processor),
+    (
+        "reseal_payment_method_tokens",
+        "reseal_payment_method_token",
+        (_LOWEST, False, _LOWEST),
+        _of_token,
+    ),
+)
