@@ -66,13 +66,13 @@ class RoutedPath:
             route = f"{'GET' if scope['method'] == 'HEAD' else scope['method']} {self._template}"
             state = self._routes.state_of(route)
             named = self._named(scope, headers, body)
-            side = await self._choose(scope, headers, body, state, owner_of_all(named))
+            key = RouteKey(state.change, route)
+            side = await self._choose(scope, key, headers, body, state, owner_of_all(named))
         except ClientGone:
             return
         except FastpayError as error:
             await self._pass_through.refuse(scope, send, error)
             return
-        key = RouteKey(state.change, route)
         if state.state == "split":
             send = self._watched(send, key, side)
         if side != LEGACY:
@@ -92,6 +92,7 @@ class RoutedPath:
     async def _choose(
         self,
         scope: Scope,
+        route: RouteKey,
         headers: Mapping[str, str],
         body: bytes | None,
         state: RouteState,
@@ -109,8 +110,7 @@ class RoutedPath:
                 subject = self._subject(credentials, key, body, headers.get("content-type", ""))
             side = choose(state, subject)
             if state.state == "split" and subject is not None and self._template == _CUSTOMERS:
-                route = f"{scope['method']} {self._template}"
-                self._guardrails.drawn(RouteKey(state.change, route), side, state.percent)
+                self._guardrails.drawn(route, side, state.percent)
         if key is None or credentials is None:
             return side
         digest = key_digest(credentials.scope, key, is_publishable=credentials.kind == "publishable")
