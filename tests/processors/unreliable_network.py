@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
+from tests.support.http_faults import ask_at, read_message
+
 Fault = Literal[
     "closes",  # before anything is sent
     "first_byte",  # only that arrives
@@ -76,7 +78,7 @@ class UnreliableNetwork:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Pass on one request and its answer, and return whether the connection goes on."""
-        request = await _read_message(reader)
+        request = await read_message(reader)
         fault = None if self.is_calm else next(self._turns[request.startswith(b"GET ")])
         if fault is not None:
             self.happened[fault] += 1
@@ -111,19 +113,7 @@ class UnreliableNetwork:
             await self._ask(request)
 
     async def _ask(self, request: bytes, *, is_whole: bool = True) -> bytes:
-        reader, writer = await asyncio.open_connection(*self._upstream)
-        try:
-            writer.write(request)
-            await writer.drain()
-            return await _read_message(reader) if is_whole else b""
-        finally:
-            writer.close()
-
-
-async def _read_message(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    return head + await reader.readexactly(int(length or 0))
+        return await ask_at(*self._upstream, request, is_whole=is_whole)
 
 
 @contextlib.asynccontextmanager

@@ -11,8 +11,13 @@ from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environ
 
 def run_rollout(server: RunningServer, *arguments: str, fails: bool = False) -> str:
     """Run `fastpay rollout` on a server's database; return what it says."""
+    return run_command(server, "rollout", *arguments, fails=fails)
+
+
+def run_command(server: RunningServer, *command: str, fails: bool = False) -> str:
+    """Run a command on a server's database; return what it says."""
     done = subprocess.run(
-        [sys.executable, "-m", "fastpay", "rollout", *arguments],
+        [sys.executable, "-m", "fastpay", *command],
         env=clean_environment(FASTPAY_DATABASE_URL=server.database_url),
         capture_output=True,
         text=True,

@@ -1,15 +1,13 @@
 """Clients of the older API keep their keys: fastpay knows them by their digests."""
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.rollout.states import set_all, side_of
+from tests.rollout.states import run_command, set_all, side_of
 from tests.support.api import open_client
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment, fetch
+from tests.support.servers import RunningServer, fetch
 
 HEADING = "tenant,mode,kind,sha256,last4\n"
 KEY = "sk_test_KeyOfTheOlderApi0001"
@@ -21,16 +19,7 @@ def row(key: str, tenant: str = "older shop", mode: str = "test", kind: str = "s
 
 def run_import(server: RunningServer, file: Path, text: str, *, fails: bool = False) -> str:
     file.write_text(text, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "fastpay", "keys", "import", str(file)],
-        env=clean_environment(FASTPAY_DATABASE_URL=server.database_url),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return run_command(server, "keys", "import", str(file), fails=fails)
 
 
 def test_a_client_keeps_its_key_when_its_route_moves(front: RunningServer, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class FaultyProxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Pass on one request and its answer; return whether the connection goes on."""
-        request = await _read_message(reader)
+        request = await read_message(reader)
         if request.split(b" ")[1].startswith(self._spared):
             writer.write(await self._ask(request))
             return True
@@ -62,16 +62,22 @@ class FaultyProxy:
         return False
 
     async def _ask(self, request: bytes, *, is_whole: bool = True) -> bytes:
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        try:
-            writer.write(request)
-            await writer.drain()
-            return await _read_message(reader) if is_whole else b""
-        finally:
-            writer.close()
+        return await ask_at(self._host, self._port, request, is_whole=is_whole)
 
 
-async def _read_message(reader: asyncio.StreamReader) -> bytes:
+async def ask_at(host: str | None, port: int | None, request: bytes, *, is_whole: bool = True) -> bytes:
+    """Send a request on a connection of its own, and return the answer, b"" to one that is not whole."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(request)
+        await writer.drain()
+        return await read_message(reader) if is_whole else b""
+    finally:
+        writer.close()
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes:
+    """Return a head, and a body if it has a length."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
     return head + await reader.readexactly(int(length or 0))
