@@ -18,6 +18,16 @@ class ConnectionLost(ConfigurationError):
     """A connection that was open has ended. A pooler may have had it from a PostgreSQL that is gone."""
 
 
+# How a connection that was open ends: its socket was closed, the server said that it ends it (57P01,
+# 57P02), or the driver has read that and has not seen the socket's end yet.
+_ENDED = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,
+)
+
+
 async def connect(database_url: str, *, answer_timeout_ms: int | None = None) -> Any:
     """Return an asyncpg connection (which has no types) that prepares no statements, so that poolers work.
 
@@ -57,7 +67,7 @@ async def connected(database_url: str) -> AsyncIterator[Any]:
     connection = await connect(database_url, answer_timeout_ms=limits.operator_timeout_ms)
     try:
         yield connection
-    except asyncpg.ConnectionDoesNotExistError as error:
+    except _ENDED as error:
         raise ConnectionLost(
             f"the connection to the database {redact(database_url)} was lost; see that PostgreSQL is well"
         ) from error

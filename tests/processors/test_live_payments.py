@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
@@ -24,13 +23,13 @@ from fastpay.engine.processors.configuration_ports import Secrets
 from fastpay.operations.embedded import children
 from fastpay.operations.sealing_keys import key_file
 from fastpay.store import processors
-from fastpay.store.connections import ConnectionLost, connected
+from fastpay.store.connections import connected
 from fastpay.store.sealing import Vault, read_keys
 from tests.support.api import open_client
 from tests.support.books import check_database
 from tests.support.engine import CLOCK
 from tests.support.held_proxy import HeldProxy
-from tests.support.servers import PATIENCE_SECONDS, SpawnServer, fetch
+from tests.support.servers import PATIENCE_SECONDS, SpawnServer, fetch, locked
 from tests.support.tenants import make_tenant
 from tests.support.upstreams import Address
 
@@ -303,21 +302,5 @@ def wait_for_waiting(database_url: str) -> None:
 @contextlib.contextmanager
 def held_book(database_url: str) -> Iterator[None]:
     """Hold the books of all tenants, so that nothing is committed."""
-    held, done = threading.Event(), threading.Event()
-
-    async def hold() -> None:
-        # The database ends with the server.
-        with contextlib.suppress(asyncpg.InterfaceError, ConnectionLost):
-            async with connected(database_url) as connection, connection.transaction():
-                await connection.fetch("select 1 from book for update")
-                held.set()
-                await asyncio.to_thread(done.wait, PATIENCE_SECONDS)
-
-    thread = threading.Thread(target=lambda: asyncio.run(hold()))
-    thread.start()
-    assert held.wait(PATIENCE_SECONDS)
-    try:
+    with locked(database_url, "select 1 from book for update"):
         yield
-    finally:
-        done.set()
-        thread.join(PATIENCE_SECONDS)

@@ -1,7 +1,5 @@
 """Reads in shadow: the older API answers, and what fastpay would answer is compared, counted and shown."""
 
-import asyncio
-import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +9,11 @@ import httpx
 import pytest
 
 from fastpay import limits
-from fastpay.store.connections import connected
 from tests.rollout.differences import FAULTS, OF_LISTS, without
 from tests.rollout.recorded import Counted, answer_of, differences, outcomes, wait_for, wait_for_outcomes
 from tests.rollout.states import run_rollout, set_all, side_of
 from tests.support.legacy import Heard, RawLegacy
-from tests.support.servers import PATIENCE_SECONDS, RunningServer
+from tests.support.servers import RunningServer, locked
 
 CHARGES = "/v1/charges"
 PAYMENT = {"amount": "1999", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
@@ -138,22 +135,8 @@ def test_an_object_that_only_the_older_api_has_is_counted_as_absent(
 @contextmanager
 def unreadable(server: RunningServer, table: str) -> Iterator[None]:
     """Let nobody read a table for the block."""
-    locked, stop = threading.Event(), threading.Event()
-
-    async def lock() -> None:
-        async with connected(server.database_url) as connection, connection.transaction():
-            await connection.execute(f"lock table {table} in access exclusive mode")
-            locked.set()
-            await asyncio.to_thread(stop.wait, PATIENCE_SECONDS)
-
-    thread = threading.Thread(target=lambda: asyncio.run(lock()))
-    thread.start()
-    assert locked.wait(PATIENCE_SECONDS)
-    try:
+    with locked(server.database_url, f"lock table {table} in access exclusive mode"):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_a_client_does_not_wait_for_fastpay_and_what_is_too_much_is_dropped(

@@ -1,5 +1,6 @@
 """What a start asks of the database before anything else, while connections are lost."""
 
+import asyncpg
 import pytest
 
 from fastpay import limits
@@ -42,6 +43,21 @@ async def test_a_lost_connection_is_one_clear_error(database_url: str) -> None:
     async with Proxy(database_url) as proxy:
         with pytest.raises(ConnectionLost, match="was lost; see that PostgreSQL is well"):
             await _ask_after_a_cut(proxy)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+        asyncpg.CrashShutdownError("terminating connection because of crash of another server process"),
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
+    ],
+    ids=["shut down", "crashed", "ended between two statements"],
+)
+async def test_a_server_that_ends_is_a_lost_connection(database_url: str, error: Exception) -> None:
+    with pytest.raises(ConnectionLost, match="was lost; see that PostgreSQL is well"):
+        async with connected(database_url):
+            raise error
 
 
 async def _ask_after_a_cut(proxy: Proxy) -> None:

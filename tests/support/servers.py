@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from fastpay.operations.embedded import children
+from fastpay.store.connections import ConnectionLost, connected
 from tests.support.forked import run_forked
 
 # A guard against a hang, never a measurement.
@@ -132,6 +133,31 @@ def fetch(url: str, query: str, *values: Any) -> list[Any]:
             await connection.close()
 
     return asyncio.run(work())
+
+
+@contextlib.contextmanager
+def locked(url: str, statement: str) -> Iterator[None]:
+    """Run a statement that takes locks, in a thread, and keep its transaction open for the block.
+
+    The database may end meanwhile, and the locks with it.
+    """
+    held, done = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        with contextlib.suppress(asyncpg.InterfaceError, ConnectionLost):
+            async with connected(url) as connection, connection.transaction():
+                await connection.execute(statement)
+                held.set()
+                await asyncio.to_thread(done.wait, PATIENCE_SECONDS)
+
+    thread = threading.Thread(target=lambda: asyncio.run(hold()))
+    thread.start()
+    assert held.wait(PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(PATIENCE_SECONDS)
 
 
 def clean_environment(**more: str) -> dict[str, str]:
