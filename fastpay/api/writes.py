@@ -99,7 +99,8 @@ class Write(Generic[_Params]):
         outcome = await call.services.writer.submit(submission)
         live = call.services.live_payments
         if live is not None and outcome.answer.provisional_until_ms is not None:
-            outcome = await live.calls.follow(call.routed, submission, outcome)
+            with call.services.shares.aside(call.scope):
+                outcome = await live.calls.follow(call.routed, submission, outcome)
         if call.services.request_notes is not None:
             call.asgi[NOTE].outcome = outcome
         body = answers.plain(call, self._resource, outcome)

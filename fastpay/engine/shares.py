@@ -11,7 +11,8 @@ progress by the time that one takes. With a fixed number, the largest of 200 ten
 responses take long, although it asks for no more than it did. A flood beside few others gains nothing: a
 quarter of what is mostly its own is less than what it has.
 
-Searches and verifications are not counted. They may take long, and have limits of their own
+A payment is not counted while its processor is asked, which may take seconds and no processor time. Searches
+and verifications are never counted. They may take long, and have limits of their own
 (`store/bulkheads.py`).
 
 A request that waits is in its tenant's queue. A slot that becomes free goes to the next request of the same
@@ -20,7 +21,8 @@ commit fastest.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fastpay import limits
 from fastpay.clock import SystemClock
@@ -81,13 +83,13 @@ class Shares:
 
     def leave(self, scope: Scope) -> None:
         """Count a request as answered, and wake the next one of its tenant."""
-        if scope in self._queues.waiting and self._queues.wake(scope):
+        left = self._counts[scope] - 1
+        if scope in self._queues.waiting and self._has_room(left) and self._queues.wake(scope):
             # It takes over the slot, so the count stays. There may be room for more of them by now.
             while self._has_room(self._counts[scope]) and self._queues.wake(scope):
                 self._counts[scope] += 1
                 self._count += 1
             return
-        left = self._counts[scope] - 1
         if left:
             self._counts[scope] = left
         else:
@@ -96,6 +98,20 @@ class Shares:
         for waiting, called in self._giving_way:
             if not called.done() and not self.has_others(waiting):
                 called.set_result(None)
+
+    @contextmanager
+    def aside(self, scope: Scope) -> Iterator[None]:
+        """Do not count a request for the block, in which it waits for somebody outside of this process.
+
+        It does not wait again afterwards: what it has begun is to end. So a tenant may have more in progress
+        than its share for a moment, and the next ones wait for longer.
+        """
+        self.leave(scope)
+        try:
+            yield
+        finally:
+            self._counts[scope] = self._counts.get(scope, 0) + 1
+            self._count += 1
 
     def has_others(self, scope: Scope) -> bool:
         """Tell whether another tenant, or the tenant's other mode, has a request in progress."""

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fastpay import limits
 from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.processors.configuration_ports import Secrets
@@ -189,6 +190,29 @@ def test_while_one_request_waits_another_is_told_to_come_back(front: Front) -> N
         assert answers[0].json()["status"] == "succeeded"
         assert pay(other).content == answers[0].content
     assert len(front.charged()) == 1
+    front.check()
+
+
+def test_payments_that_wait_for_a_processor_take_nothing_of_their_tenant_s_share(front: Front) -> None:
+    count = 3 * limits.contended_requests_max
+    front.proxy.hold("requests")
+    opened = "select 1 from attempt where status = 'open'"
+    with open_client(front.server.url, front.server.test_key) as other, contextlib.ExitStack() as stack:
+        answers: list[httpx.Response] = []
+        for number in range(count):
+            http = stack.enter_context(front.client())
+            stack.enter_context(
+                in_background(lambda http=http, number=number: answers.append(pay(http, f"{number}")))
+            )
+            # Two tenants ask, so each has its share.
+            assert other.get("/v1/refunds").status_code == 200
+        url = front.server.database_url
+        assert children.wait_until(
+            lambda: len(fetch(url, opened)) == count, timeout_ms=PATIENCE_SECONDS * 1000
+        )
+        front.proxy.release()
+    assert [one.json()["status"] for one in answers] == ["succeeded"] * count
+    assert len(front.charged()) == count
     front.check()
 
 

@@ -152,6 +152,42 @@ async def test_one_that_comes_does_not_overtake_those_that_wait(shares: Shares, 
     assert not shares.enter(TENANT)
 
 
+async def test_a_request_that_waits_for_somebody_outside_keeps_none_of_its_tenant_waiting(
+    shares: Shares, clock: HandClock
+) -> None:
+    contend(shares, clock)
+    fill(shares)
+    waiting = [asyncio.create_task(shares.wait(TENANT)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with shares.aside(TENANT):
+        await asyncio.sleep(0)
+        assert [one.done() for one in waiting] == [True, False, False]
+        assert shares.has_others(OTHER_TENANT)
+    # One more than its share is in progress, so the next two that end make room for one.
+    shares.leave(TENANT)
+    await asyncio.sleep(0)
+    assert not waiting[1].done()
+    shares.leave(TENANT)
+    await asyncio.gather(waiting[1])
+    assert not waiting[2].done()
+    for _ in range(limits.contended_requests_max):
+        shares.leave(TENANT)
+    await waiting[2]
+    shares.leave(TENANT)
+    assert not shares.has_others(OTHER_TENANT)
+
+
+async def test_while_all_wait_for_somebody_outside_nobody_is_in_progress(
+    shares: Shares, clock: HandClock
+) -> None:
+    fill(shares, 1)
+    with shares.aside(TENANT):
+        assert not shares.has_others(OTHER_TENANT)
+    assert shares.has_others(OTHER_TENANT)
+    shares.leave(TENANT)
+    assert not shares.has_others(OTHER_TENANT)
+
+
 async def test_all_places_are_given_back(shares: Shares, clock: HandClock) -> None:
     contend(shares, clock)
     scopes = crowd(shares, 40)
@@ -162,8 +198,11 @@ async def test_all_places_are_given_back(shares: Shares, clock: HandClock) -> No
         shares.leave(scope)
     for _ in range(count):
         shares.leave(TENANT)
-    await asyncio.gather(*waiting)
+    await asyncio.sleep(0)
+    # Without the others its share is what it was.
+    assert [one.done() for one in waiting] == [True] * limits.contended_requests_max + [False]
     for _ in waiting:
         shares.leave(TENANT)
+    await asyncio.gather(*waiting)
     assert not shares.has_others(OTHER_TENANT)
     assert filled(shares) == limits.contended_requests_max
