@@ -69,16 +69,10 @@ def show_history(config: str | None, limit: int, **flags: Any) -> None:
 def set_state(config: str | None, route: str, state: str, by: str, **flags: Any) -> None:
     """Choose which side answers ROUTE, such as "POST /v1/payment_intents", or * for all routes."""
     settings = prepare(config, flags)
-    from fastpay.operations.rollout import check_latch, read_route, read_state  # noqa: PLC0415
-    from fastpay.store.rollout import list_routes, set_route  # noqa: PLC0415
+    from fastpay.operations.rollout import move, read_route, read_state  # noqa: PLC0415
 
     name, chosen = read_route(route), read_state(state)
-
-    async def work(connection: Any) -> None:
-        check_latch(await list_routes(connection), name, chosen)
-        await set_route(connection, name, chosen, changed_by=by)
-
-    with_connection(settings, work)
+    with_connection(settings, lambda connection: move(connection, name, chosen, changed_by=by))
     click.echo(f"{name} {state}")
 
 
@@ -89,14 +83,9 @@ def set_state(config: str | None, route: str, state: str, by: str, **flags: Any)
 def rearm(config: str | None, route: str, by: str, **flags: Any) -> None:
     """Let ROUTE be moved again that a guardrail has rolled back. The legacy API answers it until then."""
     settings = prepare(config, flags)
-    from fastpay.operations.rollout import check_rearmed, read_route  # noqa: PLC0415
-    from fastpay.store.rollout import list_routes, set_route  # noqa: PLC0415
+    from fastpay.operations.rollout import read_route  # noqa: PLC0415
+    from fastpay.operations.rollout import rearm as rearm_route  # noqa: PLC0415
 
     name = read_route(route)
-
-    async def work(connection: Any) -> None:
-        rearmed = check_rearmed(await list_routes(connection), name)
-        await set_route(connection, name, rearmed, changed_by=by)
-
-    with_connection(settings, work)
+    with_connection(settings, lambda connection: rearm_route(connection, name, changed_by=by))
     click.echo(f"{name} may be moved again")

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastpay.clock import Clock
 from fastpay.config import Settings
@@ -18,7 +18,7 @@ from fastpay.engine.write.trial import TrialWriter
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 from fastpay.store.pool import ReaderPool
-from fastpay.store.rollout import PostgresRollout, RouteChange
+from fastpay.store.rollout import PostgresRollout, RouteChange, list_routes, lock_routes, set_route
 from fastpay.store.rollout_findings import PostgresFindings
 from fastpay.store.rollout_guard import PostgresGuard
 
@@ -105,7 +105,7 @@ def read_state(text: str) -> RouteState:
 
 def route_names() -> list[str]:
     """Return the routes that can be set, in the order of the API's description."""
-    from fastpay.api.app import ROUTES  # noqa: PLC0415 - only the command line asks
+    from fastpay.api.app import ROUTES  # noqa: PLC0415 - only operators ask
 
     return [f"{route.method} {route.path}" for route in ROUTES]
 
@@ -129,6 +129,26 @@ def check_latch(changes: Sequence[RouteChange], route: str, state: RouteState) -
             f"{first.route} was rolled back: {first.reason}. When you know why, rearm it: "
             f"{command_name()} rollout rearm {first.route!r}"
         )
+
+
+async def move(connection: Any, route: str, state: RouteState, *, changed_by: str) -> None:
+    """Set the state of a route. Raises: ConfigurationError if it was rolled back.
+
+    Nothing else changes a route meanwhile, so no rollback is overlooked. Connections are `Any`, since asyncpg
+    has no types.
+    """
+    async with connection.transaction():
+        await lock_routes(connection)
+        check_latch(await list_routes(connection), route, state)
+        await set_route(connection, route, state, changed_by=changed_by)
+
+
+async def rearm(connection: Any, route: str, *, changed_by: str) -> None:
+    """Let a route be moved again. Raises: ConfigurationError if it was not rolled back."""
+    async with connection.transaction():
+        await lock_routes(connection)
+        state = check_rearmed(await list_routes(connection), route)
+        await set_route(connection, route, state, changed_by=changed_by)
 
 
 def written(state: RouteState) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from fastpay import limits
 from fastpay.config import Settings
 from fastpay.engine.rollout.choice import ALL_LEGACY
+from fastpay.engine.rollout.evidence import Effect, effect_of
 from fastpay.engine.rollout.finding_ports import Example, Measure
 from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
 from fastpay.engine.rollout.routes import EVERY
@@ -20,15 +21,19 @@ from fastpay.store.rollout_guard import list_evidence
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What differs in one place of the answers of a route, and how often."""
+    """What differs in one place of the answers of a route, and how often. `kind` is its class."""
 
     name: str
+    kind: str
     count: int
     examples: tuple[Example, ...]
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """Requests on a split route by metric, how many were bad, and how sure it is that fastpay is worse."""
+    """Requests on a split route by metric, how many were bad, and how sure it is that fastpay is worse.
+
+    `effect` is the difference of the rates with the interval that it lies in, None for the sample.
+    """
 
     metric: str
     legacy: int
@@ -36,10 +41,14 @@ class Watched(msgspec.Struct, frozen=True):
     fastpay: int
     fastpay_bad: int
     evidence_log10: float
+    effect: Effect | None
 
 
 class RouteReport(msgspec.Struct, frozen=True):
-    """What is known of a route since its state was set. `verdict` begins with "green" or "red"."""
+    """What is known of a route since its state was set. `verdict` begins with "green" or "red".
+
+    `latched` is what to rearm, the route or all routes, if a guardrail has rolled it back.
+    """
 
     route: str
     state: str
@@ -55,6 +64,7 @@ class RouteReport(msgspec.Struct, frozen=True):
     hidden: Mapping[str, int]
     hidden_share: Mapping[str, float]
     watched: tuple[Watched, ...]
+    latched: str | None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -171,6 +181,7 @@ def _route(
         hidden,
         {rule: count / sum(hidden.values()) for rule, count in hidden.items()},
         tuple(watched),
+        change.route if change is not None and change.reason is not None else None,
     )
 
 
@@ -191,7 +202,9 @@ def _verdict_of_split(watched: Sequence[Watched]) -> str:
 
 
 def _watched(kept: Kept) -> Watched:
-    return Watched(kept.metric, *kept.evidence.seen, kept.evidence.log / math.log(10))
+    seen = kept.evidence.seen
+    effect = None if kept.metric == SAMPLE else effect_of(seen)
+    return Watched(kept.metric, *seen, kept.evidence.log / math.log(10), effect)
 
 
 def _named(findings: Sequence[Finding], measure: Measure) -> dict[str, int]:
@@ -203,4 +216,4 @@ def _differences(counts: Mapping[str, int], examples: Iterable[Example]) -> Iter
     for one in examples:
         by_name.setdefault(one.name, []).append(one)
     for name, count in counts.items():
-        yield Difference(name, count, tuple(by_name.get(name, ())))
+        yield Difference(name, name.partition(" ")[0], count, tuple(by_name.get(name, ())))

@@ -49,9 +49,9 @@ async def note(
     action: str,
     subject: str,
     detail: str,
-    tenant_id: uuid.UUID,
+    tenant_id: uuid.UUID | None = None,
 ) -> None:
-    """Note what an operator did to a tenant, in the same transaction. To be done last."""
+    """Note what an operator did, to a tenant or to all, in the same transaction. To be done last."""
     # With the operator, since nobody may use up the forms of another one.
     form_key = f"{operator.operator_id.hex} {order.key}"
     values = (action, subject, detail[: limits.operator_detail_chars_max], form_key, tenant_id)

@@ -60,6 +60,11 @@ async def list_routes(connection: Any) -> list[RouteChange]:
     return _changes(await connection.fetch(SQL["rollout_routes"]))
 
 
+async def lock_routes(connection: Any) -> None:
+    """Let no other transaction change a route before this one ends."""
+    await connection.execute(SQL["rollout_lock"])
+
+
 async def list_changes(connection: Any, rows_max: int) -> list[RouteChange]:
     """Return the newest changes, the newest first."""
     return _changes(await connection.fetch(SQL["rollout_history"], rows_max))

@@ -75,6 +75,7 @@ async def test_everybody_can_use_the_console(
             ("object", f"objects/{place}/{customer['id']}"),
             ("found", "?q=25.00"),
             ("audit", "audit"),
+            ("rollout", "routes"),
             ("tenants", "tenants"),
         ):
             await tab.open(f"{server.admin_url}/console/{path}")

@@ -25,7 +25,7 @@ DOCUMENT = described()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(1)>"
 OWN_SCRIPTS = ("/console/static/htmx.min.js", "/console/static/passkeys.js")
-PAGES = ("", "tenants", "health", "health/now", "audit", "nothing", "payments/x/test/y")
+PAGES = ("", "tenants", "health", "health/now", "routes", "audit", "nothing", "payments/x/test/y")
 
 
 def test_a_form_of_another_page_changes_nothing(

@@ -18,7 +18,7 @@ from tests.support.operators import (
 )
 from tests.support.servers import RunningServer, SpawnServer, execute, fetch
 
-PAGES = ("", "tenants", "health", "health/now", "audit", "nothing", "payments/x/test/y")
+PAGES = ("", "tenants", "health", "health/now", "routes", "audit", "nothing", "payments/x/test/y")
 
 
 def test_without_a_session_every_page_leads_to_the_sign_in(http: httpx.Client) -> None:

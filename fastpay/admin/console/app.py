@@ -14,8 +14,8 @@ from fastpay import limits
 from fastpay.admin.console.answers import ROOT, Answer, Shown, moved
 from fastpay.admin.console.entrance import Entrance
 from fastpay.admin.console.operator_pages import ACTIONS, OperatorPages
-from fastpay.admin.console.orders import may, order_of, role_for
-from fastpay.admin.console.own_pages import OperatorPage, OwnPages
+from fastpay.admin.console.orders import may, needs_proof, order_of, role_for
+from fastpay.admin.console.own_pages import OperatorPage, OwnPages, ask_first
 from fastpay.admin.console.pages import read_static
 from fastpay.admin.console.ports import Desk, Operator, OperatorStore, refusal_of
 from fastpay.admin.console.sign_in import SignIn
@@ -154,6 +154,8 @@ class Console:
         if not may(operator.role, order):
             message = f"Your role does not let you do this. Ask somebody with the role {role_for(order)}."
             return self._notice(403, message, operator=operator, token=request.token, back=back)
+        if needs_proof(order) and not operator.is_proved:
+            return ask_first(back.removeprefix(ROOT))
         try:
             done = await self._desk.carry_out(operator, order)
         except FastpayError as error:

@@ -9,9 +9,12 @@ from fastpay.admin.console.answers import ROOT, is_tenant
 from fastpay.admin.console.ports import Order
 
 _KEY = re.compile(r"[0-9a-f]{32}")
+# A method and a path with its placeholders, or all routes.
+_ROUTE = re.compile(r"\*|[A-Z]{3,7} /[a-z0-9_{}/]{1,90}")
 _RANKS = {"view": 0, "operate": 1, "admin": 2}
-# Secrets, and where events go, are the administrators'. Whatever is not named here needs the role operate.
-_FOR_ADMINS = {"keys", "tenants"}
+# Secrets, where events go, and which side answers a route are the administrators'. Whatever is not named here
+# needs the role operate.
+_FOR_ADMINS = {"keys", "routes", "tenants"}
 _ENDPOINTS_FOR_ADMINS = {"create", "delete", "rotate", "update"}
 
 
@@ -23,6 +26,8 @@ def order_of(name: str, form: Mapping[str, str]) -> tuple[Order | None, str]:
     match name.split("/"):
         case ["tenants", "create"]:
             return Order("tenants", "", False, "", "create", form, key), f"{ROOT}tenants"
+        case ["routes", ("set" | "rearm") as action] if _ROUTE.fullmatch(form.get("route", "")):
+            return Order("routes", "", False, form["route"], action, form, key), f"{ROOT}routes"
         case [("tenants" | "keys" | "endpoints") as folder, tenant_id, ("test" | "live") as mode, action]:
             page = "settings" if folder == "tenants" else folder
             subject, back = tenant_id, f"{ROOT}{page}/{tenant_id}/{mode}"
@@ -47,6 +52,11 @@ def role_for(order: Order) -> str:
         order.folder == "endpoints" and order.action in _ENDPOINTS_FOR_ADMINS
     )
     return "admin" if is_for_admins else "operate"
+
+
+def needs_proof(order: Order) -> bool:
+    """Tell whether who asks must have shown a short while ago who it is: routes concern all tenants."""
+    return order.folder == "routes"
 
 
 def may(role: str, order: Order) -> bool:

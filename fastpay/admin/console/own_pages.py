@@ -19,8 +19,8 @@ Change: TypeAlias = Callable[[Operator, Visit], Awaitable[str]]
 
 _OWN = "/console/me"
 _KEY = re.compile(r"[0-9a-f]{32}")
-# Pages that change how somebody signs in: they want a proof that is recent.
-_GUARDED = ("me", "operators")
+# Pages that change how somebody signs in, or who answers all tenants: they want a proof that is recent.
+_GUARDED = ("me", "operators", "routes")
 _DONE = {
     "passkey": "The passkey was added.",
     "removed": "The passkey was removed, and your other sessions have ended.",

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from fastpay import limits
 from fastpay.admin.console.answers import Answer, Shown, View, is_tenant, missing, moved
-from fastpay.admin.console.audit_views import AuditViews
 from fastpay.admin.console.charts import Charts
 from fastpay.admin.console.ports import Change, Found, HistoryStore, OperatorStore, ProcessState
 from fastpay.admin.console.tenant_views import TenantViews
@@ -27,7 +26,7 @@ class Views:
         histories: HistoryStore,
         operators: OperatorStore,
         tenants: TenantViews,
-        audit: AuditViews,
+        fixed: Mapping[str, View],
         clock: Clock,
         *,
         state: ProcessState,
@@ -43,7 +42,7 @@ class Views:
             "tenants": self._list_tenants,
             "health": partial(self._show_health, "health.html"),
             "health/now": partial(self._show_health, "now.html"),
-            **audit.views(),
+            **fixed,
         }
 
     def find(self, name: str) -> View | None:

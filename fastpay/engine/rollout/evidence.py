@@ -27,6 +27,8 @@ from fastpay import limits
 # The metrics that a route is rolled back for. They share the rate of false rollbacks.
 METRICS = ("errors", "declines", "slow")
 _LEAST, _MOST = 1e-6, 0.999
+# How often the range of a bound is halved: as often as a float has bits.
+_HALVINGS = 53
 
 
 class Sides(NamedTuple):
@@ -101,6 +103,50 @@ def log_of_ratio(legacy: int, fastpay: int, percent: int) -> float:
         - fastpay * math.log(share)
         - legacy * math.log(1 - share)
     )
+
+
+class Effect(NamedTuple):
+    """How much larger fastpay's rate of bad requests is, and between which values that may lie.
+
+    The interval holds at every moment: over all looks, it ever misses with `guardrail_false_rate` at most.
+    """
+
+    difference: float
+    low: float
+    high: float
+
+
+def effect_of(seen: Sides) -> Effect:
+    """Return the effect on a metric. With nothing on one side anything is possible."""
+    (low, high), (least, most) = (
+        _rate_bounds(count, bad, limits.guardrail_false_rate / 2)
+        for count, bad in ((seen.legacy, seen.legacy_bad), (seen.fastpay, seen.fastpay_bad))
+    )
+    difference = seen.fastpay_bad / max(seen.fastpay, 1) - seen.legacy_bad / max(seen.legacy, 1)
+    return Effect(difference, least - high, most - low)
+
+
+def _rate_bounds(count: int, bad: int, error: float) -> tuple[float, float]:
+    """Return between which values a rate lies, whenever one looks.
+
+    For the true rate p, the likelihood of what was seen under a beta distribution over that under p is a
+    martingale. So the values for which it is below 1 / error hold the true one (Ville's inequality).
+    """
+    # Jeffreys' prior: it is as sharp for rates close to 0 as for others.
+    least = _log_beta(bad + 0.5, count - bad + 0.5) - _log_beta(0.5, 0.5) - math.log(1 / error)
+
+    def is_possible(rate: float) -> bool:
+        return least < bad * math.log(rate) + (count - bad) * math.log(1 - rate)
+
+    bounds = []
+    for end, is_end in ((0.0, bad == 0), (1.0, bad == count)):
+        # The likelihood has one peak, at what was seen.
+        outside, inside = end, bad / max(count, 1)
+        for _ in range(0 if is_end else _HALVINGS):
+            middle = (outside + inside) / 2
+            outside, inside = (outside, middle) if is_possible(middle) else (middle, inside)
+        bounds.append(outside)
+    return bounds[0], bounds[1]
 
 
 def _log_beta(one: float, other: float) -> float:

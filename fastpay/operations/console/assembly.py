@@ -14,6 +14,7 @@ from fastpay.admin.console.pages import make_pages
 from fastpay.admin.console.passkeys import Passkeys
 from fastpay.admin.console.passwords import Passwords
 from fastpay.admin.console.ports import ProcessState
+from fastpay.admin.console.rollout_views import RolloutViews
 from fastpay.admin.console.sign_in import SignIn
 from fastpay.admin.console.tenant_views import TenantViews
 from fastpay.admin.console.views import Views
@@ -24,6 +25,7 @@ from fastpay.operations.console.administrator import Administrator
 from fastpay.operations.console.desk import PaymentDesk, Reception
 from fastpay.operations.console.endpoint_desk import EndpointDesk
 from fastpay.operations.console.histories import Histories
+from fastpay.operations.console.routes import RouteDesk, RouteReports
 from fastpay.operations.console.tenants import TenantPages
 from fastpay.store.operator_access import PostgresAccess
 from fastpay.store.operators import PostgresOperators
@@ -51,11 +53,15 @@ def open_console(
     reads, operators = PostgresReads(pool, pool), PostgresOperators(pool, vault)
     histories = Histories(reads)
     desk = Reception(
-        PaymentDesk(services, reads), EndpointDesk(services, reads, vault), Administrator(pool, vault)
+        PaymentDesk(services, reads),
+        EndpointDesk(services, reads, vault),
+        Administrator(pool, vault),
+        RouteDesk(pool),
     )
     tenants = TenantViews(histories, TenantPages(pool, reads, clock), clock)
-    audit = AuditViews(operators)
-    views = Views(histories, operators, tenants, audit, clock, state=state)
+    rollout = RolloutViews(RouteReports(pool), clock, is_in_front=services.front is not None)
+    fixed = {**AuditViews(operators).views(), **rollout.views()}
+    views = Views(histories, operators, tenants, fixed, clock, state=state)
     passwords = Passwords(clock)
     sign_in = SignIn(operators, passwords, clock)
     challenges = Challenges(lambda: vault.derive("console challenge"), clock)

@@ -23,6 +23,7 @@ from fastpay.engine.processors.calls import FollowUp
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.operations.console.administrator import STALE, Administrator
 from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWriter, is_carried_out
+from fastpay.operations.console.routes import RouteDesk
 from fastpay.store.histories import PostgresHistories
 from fastpay.store.reads import PostgresReads
 
@@ -66,16 +67,23 @@ class Reception:
     """Satisfies `Desk`: hands an order to whoever carries it out."""
 
     def __init__(
-        self, payments: "PaymentDesk", endpoints: EndpointDesk, administrator: Administrator
+        self,
+        payments: "PaymentDesk",
+        endpoints: EndpointDesk,
+        administrator: Administrator,
+        routes: RouteDesk,
     ) -> None:
         self._payments = payments
         self._endpoints = endpoints
         self._administrator = administrator
+        self._routes = routes
 
     async def carry_out(self, operator: Operator, order: Order) -> Done:
         """Commit it together with the note of it. Raises: FastpayError."""
         if order.folder in ("keys", "tenants"):
             return await self._administrator.carry_out(operator, order)
+        if order.folder == "routes":
+            return await self._routes.carry_out(operator, order)
         if order.folder == "endpoints":
             return await self._endpoints.carry_out(operator, order)
         return await self._payments.carry_out(operator, order)

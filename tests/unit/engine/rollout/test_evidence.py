@@ -7,7 +7,7 @@ import random
 import pytest
 
 from fastpay import limits
-from fastpay.engine.rollout.evidence import METRICS, Evidence, Sides, log_of_ratio
+from fastpay.engine.rollout.evidence import METRICS, Evidence, Sides, effect_of, log_of_ratio
 
 RUNS, BLOCKS = 1_000, 200
 
@@ -106,3 +106,28 @@ def test_a_wrong_share_is_found_and_a_right_one_is_not() -> None:
                 break
     assert wrong <= RUNS * limits.guardrail_false_rate
     assert log_of_ratio(10, 0, 0) == log_of_ratio(0, 10, 100) == 0
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.01, 0.01), (0.02, 0.3), (0.5, 0.1)])
+def test_an_interval_holds_at_every_look_and_gets_narrow(rates: tuple[float, float]) -> None:
+    chance, runs, looks = random.Random(7), 200, 25
+    missed = 0
+    for _ in range(runs):
+        seen = Sides()
+        for _ in range(looks):
+            bad = [sum(chance.random() < rate for _ in range(20)) for rate in rates]
+            seen = seen.plus(Sides(20, bad[0], 20, bad[1]))
+            effect = effect_of(seen)
+            assert effect.low <= effect.difference <= effect.high
+            if not effect.low <= rates[1] - rates[0] <= effect.high:
+                missed += 1
+                break
+        assert effect.high - effect.low < 0.45
+    assert missed <= runs * limits.guardrail_false_rate
+
+
+def test_an_interval_is_all_that_is_possible_without_requests_and_narrow_with_many() -> None:
+    assert effect_of(Sides()) == (0, -1, 1)
+    difference, low, high = effect_of(Sides(100_000, 1_000, 100_000, 2_000))
+    assert 0.006 < low < difference < high < 0.014
+    assert difference == pytest.approx(0.01)
