@@ -18,9 +18,8 @@ from urllib.parse import unquote
 
 TABLES = """
 create table if not exists operation (reference text primary key, outcome text not null);
-create table if not exists payment (
-    id text primary key, reference text, reserved integer, captured integer, refunded integer
-);
+create table if not exists payment (id text primary key, reference text, reserved integer,
+    captured integer, refunded integer);
 """
 CHANGES = {
     "capture": "update payment set reserved = 0, captured = ? where id = ?",
@@ -38,7 +37,7 @@ class Bank:
     def carry_out(self, order: dict[str, Any]) -> dict[str, Any]:
         """Carry out an order, and return its outcome without the reference."""
         operation, amount = order["operation"], order["amount"]
-        if operation == "authorize":
+        if operation in {"authorize", "setup"}:
             return self.authorize(order)
         # By what we called the payment, or by fastpay's reference if our answer was lost.
         found = self.connection.execute(
@@ -58,7 +57,9 @@ class Bank:
         return approved(own_id, amount, order["currency"], captured=operation == "capture")
 
     def authorize(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Reserve an amount, or take it at once."""
+        """Reserve an amount, or take it at once; of a setup keep the card alone."""
+        if order["operation"] == "setup":
+            return {"status": "approved", "token": f"card_of_{order['reference']}"}
         amount, captures = order["amount"], order["captures"]
         if amount % 100 == 2:
             return {"status": "declined", "code": "card_declined", "decline_code": "insufficient_funds"}
@@ -144,6 +145,5 @@ class Adapter(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    with sqlite3.connect(sys.argv[2]) as made:
-        made.executescript(TABLES)
+    sqlite3.connect(sys.argv[2]).executescript(TABLES)
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Adapter).serve_forever()

@@ -23,8 +23,8 @@ from fastpay.engine.gates import Gate, create_long_request_gate
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Credentials, KeyRing, Reader, Writer
-from fastpay.engine.processors.calls import FollowUp, Routed
 from fastpay.engine.processors.live_payments import LivePayments
+from fastpay.engine.processors.routed import FollowUp, Routed
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
 from fastpay.engine.rollout.routes import Front

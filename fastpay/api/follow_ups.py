@@ -6,7 +6,7 @@ from fastpay.api.context import Call, Services
 from fastpay.api.intents import error_links
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.processor_objects import AttemptTerms
-from fastpay.engine.processors.calls import FollowUp
+from fastpay.engine.processors.routed import FollowUp
 
 
 async def begin(call: Call, params: object) -> Call:

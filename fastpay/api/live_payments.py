@@ -1,24 +1,18 @@
-"""Live payments: which processor one goes to, before its command is made.
-
-The card's number and security code go from the parameters into `CardData`, which lives as long as the request
-and the call to the processor do. Nothing else gets them.
-"""
+"""Live payments: which processor one goes to, before its command is made."""
 
 from typing import Protocol
 
 import msgspec
 from msgspec import UnsetType
 
-from fastpay.api import card_params
+from fastpay.api import live_cards
 from fastpay.api.card_params import MethodParams
 from fastpay.api.common_params import value_or
 from fastpay.api.context import Call
 from fastpay.api.intents import error_links
 from fastpay.api.resources.payment_intents.params import ConfirmParams, CreateParams, OffSession
-from fastpay.domain import kinds, money
+from fastpay.domain import money
 from fastpay.domain.objects import PaymentIntent
-from fastpay.engine.processors.ports import CardData
-from fastpay.errors import InvalidRequest
 
 
 class _Paid(MethodParams, Protocol):
@@ -52,8 +46,7 @@ async def route_confirmed(call: Call, params: ConfirmParams) -> Call:
 
 async def _route(call: Call, params: _Paid, amount: int, currency: str, *, chosen: str | None = None) -> Call:
     """Return the call with a route. `chosen` is the payment method that the payment has already."""
-    live, card = call.services.live_payments, _card_data(call, params)
-    method = params.payment_method if isinstance(params.payment_method, str) else chosen
+    live, card = call.services.live_payments, live_cards.card_data(call, params)
     if live is None:
         return call
     links = error_links(call.services, call.request_id)
@@ -69,26 +62,6 @@ async def _route(call: Call, params: _Paid, amount: int, currency: str, *, chose
             links=links,
             is_absent=is_absent,
         )
-    elif method is not None and kinds.could_be(kinds.PAYMENT_METHOD, method):
-        routed = await live.calls.route_saved(call.scope, method, links, is_absent=is_absent)
-        if routed is None and await call.services.reader.get(call.scope, method) is not None:
-            raise InvalidRequest(
-                "No processor that takes payments has saved this card. Save one with setup_future_usage.",
-                code="payment_method_unexpected_state",
-                param="payment_method",
-            )
     else:
-        return call
+        routed = await live_cards.saved(call, live.calls, params, chosen, links, is_absent=is_absent)
     return call if routed is None else msgspec.structs.replace(call, routed=routed)
-
-
-def _card_data(call: Call, params: _Paid) -> CardData | None:
-    """Return the card that came with the request, None if none did. Raises: CardDeclined, InvalidRequest."""
-    data = params.payment_method_data
-    if isinstance(data, UnsetType) or isinstance(data.card, UnsetType):
-        return None
-    details = data.billing_details
-    holder = None if isinstance(details, UnsetType) else details.name
-    return card_params.card_data(
-        call, data.card, param="payment_method_data[card]", holder=holder if isinstance(holder, str) else None
-    )

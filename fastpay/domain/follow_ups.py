@@ -40,7 +40,7 @@ def needs(workspace: Workspace, attempt: Attempt) -> Iterable[str]:
     needed = processing.hold_needs(workspace, attempt.currency)
     if attempt.refund is not None:
         return [*needed, *refunds.needs(workspace, attempt.refund)]
-    return [*needed, *captures.with_charge(workspace, attempt.payment_intent)]
+    return [*needed, *captures.with_charge(workspace, attempt.payment)]
 
 
 def end(workspace: Workspace, draft: Draft, attempt: Attempt, result: Result) -> None:
@@ -52,7 +52,7 @@ def end(workspace: Workspace, draft: Draft, attempt: Attempt, result: Result) ->
         else:
             refunds.fail(workspace, draft, refund, _failure(result))
         return
-    intent = workspace.require(PaymentIntent, attempt.payment_intent)
+    intent = workspace.require(PaymentIntent, attempt.payment)
     charge = captures.latest_charge(workspace, intent)
     if result.status != "approved":
         _leave_authorized(draft, intent, charge, attempt, result)
@@ -71,7 +71,7 @@ def may_fail_late(attempt: Attempt, result: Result) -> bool:
 
 def authorized_charge(workspace: Workspace, attempt: Attempt) -> Charge | None:
     """Return the charge of a payment if this attempt has authorized it, as far as it is known."""
-    intent = workspace.find(attempt.payment_intent)
+    intent = workspace.find(attempt.payment)
     if not isinstance(intent, PaymentIntent) or intent.latest_charge is None:
         return None
     charge = workspace.find(intent.latest_charge)

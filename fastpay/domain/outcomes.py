@@ -4,7 +4,7 @@
          -> declined, refused, not_sent, not_found  nothing moved: the payment failed, or tries the next route
          -> review                                  what was said is not what was ordered: a person decides
 
-What a capture, a void or a refund has come to is in `follow_ups`.
+What a capture, a void or a refund has come to is in `follow_ups`, and what a setup has in `live_setups`.
 
 The hold of an attempt in review stays, and it may still end as an open one does. An attempt that has ended
 never does so again: what contradicts it is noted, as a review without a hold. `reviews.py` has what a person
@@ -16,7 +16,16 @@ from typing import Literal
 
 import msgspec
 
-from fastpay.domain import attempts, captures, charging, destinations, follow_ups, ledger, processing
+from fastpay.domain import (
+    attempts,
+    captures,
+    charging,
+    destinations,
+    follow_ups,
+    ledger,
+    live_setups,
+    processing,
+)
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.charging import Terms
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
@@ -60,12 +69,16 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
     def execute(self, workspace: Workspace, draft: Draft) -> str:
         """End the attempt, and the payment with it. Raises: UnexpectedState if it has ended that way."""
         attempt = workspace.require(Attempt, self.id)
+        if attempt.setup_intent is not None:
+            result = live_setups.usable(self.result)
+            live_setups.record(workspace, draft, attempt, result, _behaviour(result), self.links)
+            return attempt.setup_intent
         charge = follow_ups.authorized_charge(workspace, attempt) if self.follow_ups else None
         if charge is None:
             self._record(workspace, draft, attempt, self.result)
         else:
             self._record_follow_up(workspace, draft, attempt)
-        return self.shown or attempt.payment_intent
+        return self.shown or attempt.payment
 
     def _record(self, workspace: Workspace, draft: Draft, attempt: Attempt, result: Result) -> None:
         """End an attempt. Raises: UnexpectedState if it has ended that way."""
@@ -81,7 +94,7 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
                 _review(draft, attempt, Review(reason=fault), processor_id=result.processor_id)
                 return
             draft.put(ended(draft, attempt, result), "attempt.updated")
-        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        intent = workspace.require(PaymentIntent, attempt.payment)
         assert attempt.refund is not None or intent.status in {"processing", "requires_action"}
         # What follows an authorization goes to the processor of that, and to no other one.
         may_go_on = attempt.operation == "authorize" and result.status in NOTHING_DONE
@@ -92,7 +105,7 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
 
     def _record_follow_up(self, workspace: Workspace, draft: Draft, authorization: Attempt) -> None:
         """Write what a webhook about an authorization says of its follow-up. Raises: UnexpectedState."""
-        intent = workspace.require(PaymentIntent, authorization.payment_intent)
+        intent = workspace.require(PaymentIntent, authorization.payment)
         said = {operation for operation, result in self.follow_ups.items() if result.status == "approved"}
         latest = authorization.follow_up
         if intent.status == "canceled" and "void" in said:
@@ -151,10 +164,12 @@ def needed(workspace: Workspace, identifier: str) -> list[str]:
     """Return what must be loaded to end an attempt and its payment."""
     identifiers = [identifier]
     attempt = workspace.find(identifier)
-    if isinstance(attempt, Attempt):
-        identifiers += [attempt.payment_intent, attempt.payment_method]
+    if isinstance(attempt, Attempt) and attempt.setup_intent is not None:
+        identifiers += live_setups.needs(workspace, attempt)
+    elif isinstance(attempt, Attempt):
+        identifiers += [attempt.payment, attempt.payment_method]
         identifiers += ledger.account_ids(workspace.scope, attempt.currency, True)
-        intent = workspace.find(attempt.payment_intent)
+        intent = workspace.find(attempt.payment)
         if isinstance(intent, PaymentIntent):
             identifiers += destinations.needs(workspace, intent.extras, intent.currency)
         if attempt.operation != "authorize":
@@ -245,7 +260,7 @@ def _contradict(workspace: Workspace, draft: Draft, attempt: Attempt, result: Re
         raise UnexpectedState(f"This attempt has ended: {attempt.status}.")
     proposed: Literal["accept", "refund"] | None = None
     if is_approved:
-        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        intent = workspace.require(PaymentIntent, attempt.payment)
         if _fault(attempt, result) is None and may_accept(intent, attempt):
             proposed = "accept"
         elif attempt.operation == "authorize":

@@ -4,6 +4,8 @@
     requires_capture      -> processing, with an open capture or void
     succeeded             -> succeeded, with a pending refund and an open attempt for it
 
+A setup intent is processing in the same way, but nothing is held for it (see live_setups.py).
+
 The attempt and a hold of its amount are committed before the call. The hold debits `processor` and credits
 `in_doubt`: its balance is the money of which nobody here knows whether it has moved. For a void that is what
 may still be reserved. While a capture or a void is open the payment is processing, so that nobody begins
@@ -18,7 +20,8 @@ from fastpay.domain.attempts import is_manual
 from fastpay.domain.cards import AnswerFault
 from fastpay.domain.objects import Charge, PaymentIntent, PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
-from fastpay.domain.processor_objects import Attempt, AttemptTerms, Operation, Route
+from fastpay.domain.processor_objects import NO_CURRENCY, Attempt, AttemptTerms, Operation, Route
+from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import InvalidRequest, UnexpectedState
 
 IN_DOUBT = "in_doubt"
@@ -46,8 +49,8 @@ def refuse_in_live_mode(workspace: Workspace, what: str) -> None:
         raise _unsupported(what)
 
 
-def awaits_cardholder(workspace: Workspace, intent: PaymentIntent) -> bool:
-    """Tell whether a payment has an open attempt that waits for its cardholder: see `actions`."""
+def awaits_cardholder(workspace: Workspace, intent: PaymentIntent | SetupIntent) -> bool:
+    """Tell whether an intent has an open attempt that waits for its cardholder: see `actions`."""
     return (
         workspace.scope.livemode and intent.status == "requires_action" and intent.challenge_url is not None
     )
@@ -161,6 +164,25 @@ def open_attempt(draft: Draft, intent: PaymentIntent, route: Route) -> Attempt:
     )
     draft.put(opened, "attempt.created")
     return opened
+
+
+def open_setup(draft: Draft, intent: SetupIntent, route: Route) -> None:
+    """Write an open attempt to set up a card. No money moves, so that nothing is held."""
+    assert intent.payment_method is not None
+    opened = Attempt(
+        id=route.reference,
+        created=draft.moment_s,
+        operation="setup",
+        payment_intent=None,
+        payment_method=intent.payment_method,
+        amount=0,
+        currency=NO_CURRENCY,
+        processor=route.processor,
+        due_at=draft.moment_s + route.inquiry_s,
+        setup_intent=intent.id,
+    )
+    draft.put(opened, "attempt.created")
+    draft.provisional_until_ms = draft.moment_ms + route.wait_ms
 
 
 def hold(draft: Draft, attempt: str, amount: int, currency: str) -> str:

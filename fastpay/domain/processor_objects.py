@@ -19,8 +19,11 @@ AttemptStatus = Literal[
 # What a person says became of an attempt: it took the money, it did not, or it did and that was given back.
 Resolution = Literal["approved", "declined", "not_found", "compensated"]
 RESOLUTIONS: tuple[Resolution, ...] = get_args(Resolution)
-# What a processor is asked to do. All but the first follow an authorization.
-Operation = Literal["authorize", "capture", "void", "refund"]
+# What a processor is asked to do. Captures, voids and refunds follow an authorization. A setup has it keep a
+# card, and moves nothing.
+Operation = Literal["authorize", "capture", "void", "refund", "setup"]
+# ISO 4217 has a code for what has no currency.
+NO_CURRENCY = "xxx"
 
 
 class AttemptTerms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -44,7 +47,8 @@ class Route(AttemptTerms, frozen=True, gc=False, kw_only=True):
 class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a processor says of an attempt: the outcome of its port, as far as the domain needs it.
 
-    `not_found` means that the processor knows of no such order, and never will. `reason` is for operators.
+    `not_found` means that the processor knows of no such order, and never will. `keeps_card` means that it
+    has named a card which it keeps. `reason` is for operators.
     """
 
     status: Literal["approved", "declined", "refused", "not_sent", "not_found"]
@@ -56,6 +60,7 @@ class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     decline_code: str | None = None
     message: str | None = None
     reason: str = ""
+    keeps_card: bool = False
 
 
 class Review(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -81,13 +86,15 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     A capture, a void or a refund follows an authorization: `authorization` is the reference of that one, and
     `authorization_id` what the processor calls the payment. `follow_up` of an authorization is its latest
     capture or void, of which at most one is open.
+
+    A setup is of `setup_intent` and of no payment. Its amount is 0, so it holds nothing.
     """
 
     prefix: ClassVar[str] = "att"
     noun: ClassVar[str] = "attempt"
 
     operation: Operation
-    payment_intent: str
+    payment_intent: str | None
     payment_method: str
     amount: int
     currency: str
@@ -108,3 +115,10 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     follow_up: str | None = None
     refund: str | None = None
     cancellation_reason: str | None = None
+    setup_intent: str | None = None
+
+    @property
+    def payment(self) -> str:
+        """The payment intent. A setup has none."""
+        assert self.payment_intent is not None
+        return self.payment_intent

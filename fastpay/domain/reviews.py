@@ -60,7 +60,7 @@ class ResolveAttempt(OnObject, frozen=True, gc=False, kw_only=True):
             )
         review = attempt.review or Review(reason=attempt.reason)
         review = msgspec.structs.replace(review, resolution=self.resolution, note=self.note)
-        intent = workspace.require(PaymentIntent, attempt.payment_intent)
+        intent = workspace.require(PaymentIntent, attempt.payment)
         result = _result(attempt, self.resolution)
         resolved = attempt
         if attempt.hold is not None:

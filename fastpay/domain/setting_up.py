@@ -2,7 +2,8 @@
 
 The processor of test mode is the table in `cards`, as it is for charges. A card that issuers decline whenever
 it is saved fails here; one that declines charges alone can be saved. What follows from the answer is the
-attempt, a new state of the setup intent, and the payment method of its customer.
+attempt, a new state of the setup intent, and the payment method of its customer. A live attempt only begins
+here, and ends in `live_setups`.
 """
 
 import msgspec
@@ -13,8 +14,23 @@ from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.processor_objects import Route
 from fastpay.domain.setup_objects import SetupAttempt, SetupError, SetupIntent
 from fastpay.errors import CardDeclined, InvalidRequest
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Conditions of an attempt.
+
+    `mandate` is what the customer has accepted. `page` is where a cardholder who is asked authenticates (see
+    `challenges.begin`). `links` say where a decline is explained. `route` leads to the processor in live
+    mode.
+    """
+
+    mandate: MandateData | None = None
+    page: str | None = None
+    links: ErrorLinks = NO_LINKS
+    route: Route | None = None
 
 
 def attempt(
@@ -24,18 +40,16 @@ def attempt(
     *,
     method: PaymentMethod,
     is_new: bool,
-    mandate: MandateData | None = None,
-    page: str | None = None,
-    links: ErrorLinks = NO_LINKS,
+    terms: Terms,
 ) -> None:
     """Make the attempt and write everything that follows from it.
 
-    `is_new` means that the payment method came with the request and is not written yet. `page` is where the
-    cardholder authenticates (see `challenges.begin`), `links` say where a decline is explained. A decline
-    raises nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is
-    possible.
+    `is_new` means that the payment method came with the request and is not written yet. A decline raises
+    nothing: it is written, and the answer is an error. Raises: InvalidRequest if no attempt is possible.
     """
-    processing.check_processor(workspace)
+    route = terms.route
+    if workspace.scope.livemode and (route is None or method.type != "card"):
+        raise processing.not_configured()
     charging.check_owner(intent, method)
     if not payment_methods.is_taken(method.type, intent, intent):
         raise InvalidRequest(
@@ -59,12 +73,18 @@ def attempt(
         usage=intent.usage,
         method=method.type,
         on_behalf_of=intent.on_behalf_of,
+        order=None if route is None else route.reference,
     )
     intent = msgspec.structs.replace(
         intent, latest_attempt=made.id, last_setup_error=None, payment_method=method.id
     )
+    if route is not None:
+        if is_new:
+            draft.put(method, None)
+        _begin(draft, intent, made, route, terms.mandate)
+        return
     if method.type != "card":
-        _set_up_debit(draft, intent, made, method, mandate)
+        _set_up_debit(draft, intent, made, method, terms.mandate)
         return
     is_declined = behaviour.code is not None and not behaviour.attachable
     asks = behaviour.needs_authentication is not None or (
@@ -74,16 +94,24 @@ def attempt(
         if is_new:
             draft.put(method, None)
         if is_declined:
-            _decline(draft, intent, made, behaviour, links)
+            decline(draft, intent, made, behaviour, terms.links)
             return
-        if mandate is not None:
-            intent = _with_mandate(draft, intent, mandate)
+        intent = _with_mandate(draft, intent, terms.mandate)
         draft.put(msgspec.structs.replace(made, status="requires_action"), None)
-        draft.put(challenges.begin(intent, page), "setup_intent.requires_action")
+        draft.put(challenges.begin(intent, terms.page), "setup_intent.requires_action")
         return
-    if mandate is not None:
-        intent = _with_mandate(draft, intent, mandate)
-    _succeed(draft, intent, made, method)
+    intent = _with_mandate(draft, intent, terms.mandate)
+    succeed(draft, intent, made, method)
+
+
+def _begin(
+    draft: Draft, intent: SetupIntent, made: SetupAttempt, route: Route, mandate: MandateData | None
+) -> None:
+    """Write what is committed before a processor is asked."""
+    intent = _with_mandate(draft, intent, mandate)
+    draft.put(msgspec.structs.replace(made, status="processing"), None)
+    draft.put(msgspec.structs.replace(intent, status="processing"), "setup_intent.updated")
+    processing.open_setup(draft, intent, route)
 
 
 def _set_up_debit(
@@ -99,7 +127,7 @@ def _set_up_debit(
     types = tuple(dict.fromkeys((*intent.payment_method_types, method.type)))
     intent = msgspec.structs.replace(intent, payment_method_types=types)
     intent = _with_mandate(draft, intent, msgspec.structs.replace(data, method=method.type))
-    _succeed(draft, intent, made, mandates.remembered(method, intent.mandate))
+    succeed(draft, intent, made, mandates.remembered(method, intent.mandate))
 
 
 def authenticate(
@@ -114,7 +142,7 @@ def authenticate(
     """Write the cardholder's answer, and what follows from it."""
     if succeeds:
         authenticated = msgspec.structs.replace(waiting, three_d_secure="authenticated")
-        _succeed(draft, intent, authenticated, method)
+        succeed(draft, intent, authenticated, method)
         return
     error = SetupError(
         code="setup_intent_authentication_failure",
@@ -138,15 +166,17 @@ def waiting_attempt(workspace: Workspace, intent: SetupIntent) -> SetupAttempt |
     return latest if isinstance(latest, SetupAttempt) and latest.status == "requires_action" else None
 
 
-def _succeed(draft: Draft, intent: SetupIntent, made: SetupAttempt, method: PaymentMethod) -> None:
+def succeed(draft: Draft, intent: SetupIntent, made: SetupAttempt, method: PaymentMethod) -> None:
+    """Write a payment method that is set up, and save it to the customer."""
     payment_methods.save(draft, method, intent.customer, is_set_up=intent.usage == "off_session")
     draft.put(msgspec.structs.replace(made, status="succeeded"), None)
     draft.put(msgspec.structs.replace(intent, status="succeeded"), "setup_intent.succeeded")
 
 
-def _decline(
+def decline(
     draft: Draft, intent: SetupIntent, made: SetupAttempt, behaviour: Behaviour, links: ErrorLinks
 ) -> None:
+    """Write that the payment method was not set up, and answer with the error."""
     assert behaviour.code is not None
     error = SetupError(
         code=behaviour.code,
@@ -178,7 +208,10 @@ def _fail(draft: Draft, intent: SetupIntent, made: SetupAttempt, error: SetupErr
     draft.put(failed, "setup_intent.setup_failed")
 
 
-def _with_mandate(draft: Draft, intent: SetupIntent, data: MandateData) -> SetupIntent:
+def _with_mandate(draft: Draft, intent: SetupIntent, data: MandateData | None) -> SetupIntent:
+    """Return the setup with a mandate, if the customer has accepted one."""
+    if data is None:
+        return intent
     assert intent.payment_method is not None
     mandate = mandates.accept(draft, data, intent.payment_method, on_behalf_of=intent.on_behalf_of)
     if mandate.type == "single_use":

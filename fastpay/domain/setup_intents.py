@@ -2,6 +2,7 @@
 
     requires_payment_method -> requires_confirmation -> (requires_action) -> succeeded
 
+A live one is processing until its processor has answered (see live_setups.py).
 Every state but succeeded and canceled can be canceled. A decline leads back to requires_payment_method.
 """
 
@@ -9,7 +10,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from fastpay.domain import charging, confirmation_tokens, customers, payment_methods, setting_up
+from fastpay.domain import (
+    charging,
+    confirmation_tokens,
+    customers,
+    payment_methods,
+    processing,
+    setting_up,
+)
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain.confirmation_tokens import ConfirmationToken
 from fastpay.domain.connected_accounts import ConnectedAccount
@@ -17,6 +25,7 @@ from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import PaymentMethod
 from fastpay.domain.plan import Draft, Workspace
+from fastpay.domain.processor_objects import Route
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.errors import UnexpectedState
 
@@ -29,7 +38,8 @@ _UNEXPECTED_STATE = "setup_intent_unexpected_state"
 class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Create a setup intent, and confirm it at once if `confirm` is set.
 
-    `fields` are checked fields of `SetupIntent`. `secret` is the random part of its client secret.
+    `fields` are checked fields of `SetupIntent`. `secret` is the random part of its client secret. `route`
+    leads to the processor in live mode.
     """
 
     secret: str
@@ -42,6 +52,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     mandate: MandateData | None = None
     page: str | None = None
     links: ErrorLinks = NO_LINKS
+    route: Route | None = None
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
@@ -90,9 +101,7 @@ class CreateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 intent,
                 method=method,
                 is_new=is_new,
-                mandate=self.mandate,
-                page=self.page,
-                links=self.links,
+                terms=_terms(self),
             )
             return identifier
         if is_new:
@@ -157,7 +166,11 @@ class UpdateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Set the payment method up."""
+    """Set the payment method up.
+
+    `route` leads to the processor in live mode. It `continues` if its processor was just asked what the
+    cardholder has done, so that the answer is the setup as it is then.
+    """
 
     id: str
     fields: Mapping[str, object] = {}
@@ -166,6 +179,8 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     mandate: MandateData | None = None
     page: str | None = None
     links: ErrorLinks = NO_LINKS
+    route: Route | None = None
+    continues: bool = False
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the setup intent refers to."""
@@ -186,6 +201,8 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
                 workspace, draft, self, self.confirmation_token, used_by="setup_intent"
             )
         intent = workspace.require(SetupIntent, self.id)
+        if self.continues or processing.awaits_cardholder(workspace, intent):
+            return intent.id
         if intent.status not in OPEN:
             _refuse_state(draft, intent, "confirm")
             return intent.id
@@ -203,9 +220,7 @@ class ConfirmSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             msgspec.structs.replace(intent, **self.fields),
             method=method,
             is_new=not isinstance(choice, str),
-            mandate=self.mandate,
-            page=self.page,
-            links=self.links,
+            terms=_terms(self),
         )
         return intent.id
 
@@ -230,7 +245,7 @@ class AuthenticateSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=Tru
         """Finish the attempt that waits for the cardholder."""
         intent = workspace.require(SetupIntent, self.id)
         waiting = setting_up.waiting_attempt(workspace, intent)
-        if intent.status != "requires_action" or waiting is None:
+        if intent.status != "requires_action" or waiting is None or workspace.scope.livemode:
             _refuse_state(draft, intent, "authenticate")
             return intent.id
         if intent.customer is not None and self.succeeds:
@@ -261,6 +276,12 @@ class CancelSetupIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         canceled = msgspec.structs.replace(intent, status="canceled", cancellation_reason=self.reason)
         draft.put(canceled, "setup_intent.canceled")
         return intent.id
+
+
+def _terms(command: CreateSetupIntent | ConfirmSetupIntent) -> setting_up.Terms:
+    return setting_up.Terms(
+        mandate=command.mandate, page=command.page, links=command.links, route=command.route
+    )
 
 
 def _with_attempt(workspace: Workspace, identifier: str) -> list[str]:

@@ -62,7 +62,8 @@ class SetupIntent(StoredObject, frozen=True, gc=False, array_like=True, kw_only=
 class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
     """One attempt to set up a payment method of the type `method`.
 
-    `three_d_secure` is the result of an authentication.
+    `three_d_secure` is the result of an authentication. `order` is the attempt at a processor that carries it
+    out in live mode.
     """
 
     prefix: ClassVar[str] = "setatt"
@@ -80,6 +81,7 @@ class SetupAttempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only
     usage: str = "off_session"
     method: str = "card"
     on_behalf_of: str | None = None
+    order: str | None = None
 
 
 class CustomerAcceptance(msgspec.Struct, frozen=True, gc=False, array_like=True, kw_only=True):

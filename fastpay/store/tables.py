@@ -319,6 +319,7 @@ TABLES: Mapping[kinds.Kind, Table] = {
             _reference("payment_intent"),
             _text("operation"),
             _text("processor"),
+            _reference("setup_intent"),
         ),
         filters=(_reference("payment_intent"), _text("status")),
         owners=(_reference("payment_intent"),),

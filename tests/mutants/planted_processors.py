@@ -27,6 +27,8 @@ WAITED = f"{LIVE}::test_who_has_waited_long_enough_is_told_processing_and_always
 SECOND = f"{LIVE}::test_a_second_request_waits_its_turn_and_gets_the_final_answer"
 COMMITTED = f"{LIVE}::test_the_processor_is_asked_after_the_attempt_is_committed"
 APPROVED = f"{LIVE}::test_an_approval_is_the_answer_and_costs_two_commits"
+SETUPS = "fastpay/domain/live_setups.py"
+SET_UP = "tests/unit/domain/test_live_setups.py"
 OPERATORS = (
     "tests/processors/test_console_follow_ups.py::test_an_operator_acts_on_live_payments_as_a_client_does"
 )
@@ -79,7 +81,7 @@ PROCESSORS = (
     ),
     Mutant(
         "forget-the-reference",
-        CALLS,
+        "fastpay/engine/processors/routed.py",
         "        reference=route.reference,\n        amount=intent.amount,\n",
         "        reference=intent.id,\n        amount=intent.amount,\n",
         (APPROVED,),
@@ -312,5 +314,33 @@ PROCESSORS = (
         "if isinstance(command, CancelPaymentIntent):",
         "if isinstance(command, CreateRefund):",
         (OPERATORS,),
+    ),
+    Mutant(
+        "save-a-card-that-nobody-keeps",
+        SETUPS,
+        'return _NOT_KEPT if result.status == "approved" and not result.keeps_card else result',
+        "return result",
+        (SET_UP,),
+    ),
+    Mutant(
+        "take-what-is-said-of-an-earlier-card",
+        SETUPS,
+        "return (intent, made) if made.order == attempt.id else None",
+        "return intent, made",
+        (SET_UP,),
+    ),
+    Mutant(
+        "authenticate-the-cardholder-of-a-processor",
+        "fastpay/domain/setup_intents.py",
+        "waiting is None or workspace.scope.livemode:",
+        "waiting is None:",
+        (SET_UP,),
+    ),
+    Mutant(
+        "set-up-a-card-twice-after-a-lost-answer",
+        "fastpay/outbound/processors/dialect.py",
+        "answers.setup_of(await self._post(requests.SETUPS, form, order.reference, deadline))",
+        "answers.setup_of(await self._post(requests.SETUPS, form, None, deadline))",
+        ("tests/processors/test_live_setups.py::test_a_processor_keeps_a_card_without_a_payment",),
     ),
 )

@@ -72,6 +72,11 @@ def authorization(**fields: Any) -> Order:
     return Order(operation="authorize", reference=f"att_{next(_NUMBERS)}", **values)
 
 
+def setup_order() -> Order:
+    """Return a setup that nobody has sent yet."""
+    return msgspec.structs.replace(authorization(amount=0, currency="xxx", saves=True), operation="setup")
+
+
 def follow_up(operation: Any, order: Order, outcome: Outcome | None = None, **fields: Any) -> Order:
     """Return what is done to a payment. Without the outcome only our reference names it."""
     values: dict[str, Any] = {"amount": order.amount, "currency": order.currency, **fields}

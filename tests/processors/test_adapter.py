@@ -15,7 +15,7 @@ from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor
 from tests.pages.blocks import ROOT
-from tests.processors.conftest import TIMEOUT_MS, authorization, follow_up
+from tests.processors.conftest import TIMEOUT_MS, authorization, follow_up, setup_order
 from tests.support.programs import listening
 from tests.support.servers import clean_environment
 
@@ -81,6 +81,15 @@ async def test_a_payment_is_voided_once(processor: ContractProcessor) -> None:
     for operation in again:
         outcome = await send(processor, follow_up(operation, order))
         assert (outcome.status, outcome.code) == ("refused", "payment_intent_unexpected_state")
+
+
+async def test_a_card_is_kept_without_a_payment(processor: ContractProcessor) -> None:
+    order = setup_order()
+    kept = await send(processor, order)
+    assert (kept.status, kept.amount) == ("approved", None)
+    assert kept.token is not None
+    assert await send(processor, order) == kept == await ask(processor, order)
+    assert (await send(processor, authorization(card=None, token=kept.token))).status == "approved"
 
 
 async def test_a_decline_is_found_again(processor: ContractProcessor) -> None:

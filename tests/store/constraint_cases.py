@@ -156,6 +156,20 @@ CASES: dict[str, list[Row]] = {
     "attempt_operation_known": [{"operation": "guess"}],
     "attempt_currency_form": [{"currency": "USD"}],
     "attempt_amount_positive": [{"amount": 0, "held": 0}],
+    "attempt_of_one_intent": [
+        {"payment_intent_id": None},
+        {"operation": "setup", "amount": 0, "held": 0},
+        {"operation": "setup", "amount": 0, "held": 0, "payment_intent_id": None},
+    ],
+    "attempt_setup_intent_fkey": [
+        {
+            "operation": "setup",
+            "amount": 0,
+            "held": 0,
+            "payment_intent_id": None,
+            "setup_intent_id": name(999),
+        },
+    ],
     "attempt_held_while_open": [
         {"held": 0},
         {"held": 99},

@@ -124,6 +124,7 @@ GOOD: dict[str, Row] = {
         "currency": "usd",
         "payment_intent_id": name(104),
         "operation": "authorize",
+        "setup_intent_id": None,
     },
     "webhook_replay": {"webhook_replay_id": name(18), "version": 1, "webhook_endpoint_id": name(117)},
     "account_transfer": {

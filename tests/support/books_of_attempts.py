@@ -54,6 +54,10 @@ def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:
         key = scope_of(row), row["attempt_id"]
         if held.pop(key, 0) != row["held"] or row["held"] not in {0, row["amount"]}:
             yield f"attempt: {key[1]} ({row['status']}) does not say what it holds"
+        if row["operation"] == "setup":
+            if row["amount"] or row["held"]:
+                yield f"attempt: {key[1]} is a setup, and moves money"
+            continue
         if (row["status"] == "open") > (row["held"] > 0) or (
             row["held"] > 0
             and row["status"]

@@ -84,7 +84,7 @@ def _next_command(world: World, chance: random.Random, number: int) -> Command:
         lambda: AwaitAction(id=attempt.id, page=f"https://processor.example/{number}"),
         lambda: ResolveAttempt(
             id=attempt.id,
-            payment_intent=attempt.payment_intent,
+            payment_intent=attempt.payment,
             resolution=chance.choice(("approved", "declined", "not_found", "compensated")),
             note="seen",
         ),

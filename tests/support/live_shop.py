@@ -13,9 +13,10 @@ from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.processors.calls import ProcessorCalls, Routed
+from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import CardData
+from fastpay.engine.processors.routed import Routed
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant

@@ -27,6 +27,7 @@ _SHAPE: Shape = {
     "livemode": Mode(),
     **fields("operation", "payment_intent", "payment_method", "processor", "processor_id"),
     "refund": Field("refund"),
+    "setup_intent": Field("setup_intent"),
     "review": Nested("review", Review, fields("ended_as", "note", "proposed", "reason", "resolution")),
     "status": Field("status"),
 }
@@ -38,6 +39,7 @@ ATTEMPT = Resource(
         "payment_intent": Reference((kinds.PAYMENT_INTENT,)),
         "payment_method": Reference((kinds.PAYMENT_METHOD,)),
         "refund": Reference((kinds.REFUND,)),
+        "setup_intent": Reference((kinds.SETUP_INTENT,)),
     },
 )
 

@@ -51,6 +51,15 @@ async def void(
     )
 
 
+def given_up(attempt: Attempt, *, links: ErrorLinks = NO_LINKS) -> RecordOutcome:
+    """Return how a setup ends of which nothing is known. No money has moved."""
+    return RecordOutcome(
+        id=attempt.id,
+        result=Result(status="not_found", reason="nobody has said what became of it"),
+        links=links,
+    )
+
+
 async def _carry_out(processor: ports.Processor, attempt: Attempt, order: ports.Order) -> ports.Outcome:
     return await _known(attempt, lambda timeout_ms: processor.carry_out(order, timeout_ms=timeout_ms))
 

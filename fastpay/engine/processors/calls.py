@@ -13,7 +13,6 @@ If the process ends here, an open attempt is left, and the janitor of any instan
 """
 
 import asyncio
-from collections.abc import Sequence
 
 import msgspec
 
@@ -21,15 +20,17 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain import outcomes
 from fastpay.domain.actions import AwaitAction
-from fastpay.domain.attempts import future_usage, is_manual
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.processor_objects import Attempt, AttemptTerms, Route
+from fastpay.domain.processor_objects import NO_CURRENCY, Attempt, AttemptTerms, Route
+from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.results import command_of, order_of, result_of
+from fastpay.engine.processors.routed import FollowUp, Routed
+from fastpay.engine.processors.routed import order as first_order
 from fastpay.engine.processors.saving import keep
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
@@ -44,35 +45,6 @@ _STOPPED = (
     "The server stopped before it knew whether the payment's outcome was written. Send the request again "
     "with the same idempotency key to learn what became of it."
 )
-
-
-class Routed(msgspec.Struct, frozen=True):
-    """The processors that a payment may go to, and its route to the first one. `card` is in memory only.
-
-    So is the `token` of one that the processor keeps. `links` say where a decline is explained. A cardholder
-    who `is_absent` cannot authenticate.
-    """
-
-    chosen: Sequence[ports.Chosen]
-    route: Route
-    card: ports.CardData | None
-    links: ErrorLinks
-    is_absent: bool = False
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        """Show nothing of the card."""
-        return f"Routed({self.route!r})"
-
-
-class FollowUp(msgspec.Struct, frozen=True):
-    """A capture, a void or a refund of a request: the processor that has authorized the payment is called.
-
-    `links` say where a decline is explained.
-    """
-
-    terms: AttemptTerms
-    links: ErrorLinks
 
 
 class _Waiting:
@@ -162,6 +134,18 @@ class ProcessorCalls:
         chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
+    async def route_setup(
+        self, scope: Scope, *, method: str, card: ports.CardData, links: ErrorLinks = NO_LINKS
+    ) -> Routed | None:
+        """Return where a card is set up: at the first choice that does so, None if no processor does.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
+        self._admit()
+        chosen = await self._processors.route(scope, amount=0, currency=NO_CURRENCY, method=method)
+        able = [one for one in chosen if one.processor.declaration.setups]
+        return Routed(able[:1], self._route(able[0]), card, links) if able else None
+
     async def route_saved(
         self, scope: Scope, payment_method: str, links: ErrorLinks = NO_LINKS, *, is_absent: bool = False
     ) -> Routed | None:
@@ -249,11 +233,11 @@ class ProcessorCalls:
     async def _authorize(self, routed: Routed, waiting: _Waiting) -> None:
         """Call one processor after the other, as long as nothing was done, and record each outcome."""
         intent = waiting.outcome.objects[waiting.outcome.answer.object_id or ""].object
-        assert isinstance(intent, PaymentIntent)
+        assert isinstance(intent, PaymentIntent | SetupIntent)
         route = routed.route
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
-            order = _order(route, intent, routed)
+            order = first_order(route, intent, routed)
             outcome = await self._call(chosen, order)
             command = command_of(route.reference, outcome, links=routed.links)
             if command is None:
@@ -366,22 +350,3 @@ def _begun_by(outcome: Outcome) -> FollowUp:
         reference=reference, wait_ms=limits.rehearsal_wait_ms, inquiry_s=limits.rehearsal_inquiry_s
     )
     return FollowUp(terms, NO_LINKS)
-
-
-def _order(route: Route, intent: PaymentIntent, routed: Routed) -> ports.Order:
-    """Return what the processor is to do."""
-    return ports.Order(
-        operation="authorize",
-        reference=route.reference,
-        amount=intent.amount,
-        currency=intent.currency,
-        card=routed.card,
-        token=routed.token,
-        saves=routed.card is not None and intent.customer is not None and future_usage(intent) is not None,
-        captures=not is_manual(intent),
-        description=intent.description,
-        statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,
-        # Without a way back a payment that needs the cardholder is declined.
-        return_url=None if routed.is_absent else intent.return_url,
-        metadata=intent.metadata,
-    )

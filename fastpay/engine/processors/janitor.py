@@ -127,6 +127,9 @@ class AttemptJanitor(PeriodicWork):
 
     async def _go_on(self, scope: Scope, processor: ports.Processor | None, attempt: Attempt) -> None:
         """Do what may still be done for an attempt that was inquired in vain. Each claim takes one step."""
+        if attempt.operation == "setup":
+            await self._commands.carry_out(scope, asking.given_up(attempt, links=self._links))
+            return
         step: ladder.Step = "review"
         if processor is not None:
             now_s = self._clock.now_ms() // 1000
@@ -145,9 +148,15 @@ class AttemptJanitor(PeriodicWork):
     async def _wait_for_cardholder(
         self, scope: Scope, processor: ports.Processor, attempt: Attempt, command: AwaitAction
     ) -> None:
-        """Leave the payment to its cardholder. After a day it is voided, and ends once that is answered."""
+        """Leave a payment to its cardholder. After a day it is voided, and ends once that is answered.
+
+        A setup is given up then.
+        """
         if self._clock.now_ms() // 1000 - attempt.created < limits.action_valid_s:
             await self._commands.carry_out(scope, command)
+            return
+        if attempt.operation == "setup":
+            await self._commands.carry_out(scope, asking.given_up(attempt, links=self._links))
             return
         ended = await asking.void(processor, attempt, links=self._links)
         if ended is not None:

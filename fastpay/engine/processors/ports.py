@@ -43,8 +43,9 @@ class Idempotency(msgspec.Struct, frozen=True):
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """What a processor can do. It never changes while the process runs.
 
-    `currencies` are in lower case; None means all. `finds_references` says that `inquire` finds a payment by
-    our reference. Without `idempotency` no request is ever sent again.
+    `setups` says that it keeps cards without a payment. `currencies` are in lower case; None means all.
+    `finds_references` says that `inquire` finds a payment by our reference. Without `idempotency` no request
+    is ever sent again.
     """
 
     methods: frozenset[str] = frozenset(("card",))
@@ -52,6 +53,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     partial_capture: bool = True
     multiple_capture: bool = False
     voids: bool = True
+    setups: bool = True
     finds_references: bool = True
     receives_webhooks: bool = False
     redirects: bool = False
@@ -81,7 +83,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `reference` is ours: unique for the operation, sent with it, and its idempotency key. `amount` is in the
     currency's smallest unit. `authorization` is the reference under which the payment was authorized, and
     `processor_id` what the processor calls that payment: for captures, voids and refunds. An authorization
-    has a `card`, or the `token` of a card that the processor keeps; with `saves` it is to keep the card.
+    has a `card`, or the `token` of a card that the processor keeps; with `saves` it is to keep the card. So
+    has a setup, which keeps a card and moves nothing: its `amount` is 0, in the currency "xxx".
     `captures` says that an authorization takes the money at once, or that a capture is the last one.
     `sent_ms` is when the order was first sent, in milliseconds since 1970: for inquiries, since nobody may
     conclude from an early one that it never arrived.

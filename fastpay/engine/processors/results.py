@@ -46,12 +46,13 @@ def result_of(outcome: Outcome) -> Result | None:
                 decline_code=outcome.decline_code,
                 message=outcome.message,
                 reason=outcome.reason,
+                keeps_card=outcome.token is not None,
             )
 
 
 def order_of(attempt: Attempt) -> Order:
     """Return what a processor was asked to do, without a card."""
-    is_first = attempt.operation == "authorize"
+    is_first = attempt.operation in {"authorize", "setup"}
     return Order(
         operation=attempt.operation,
         reference=attempt.id,

@@ -242,8 +242,8 @@ class Matching:
             return -attempt.amount
         if attempt.captures:
             return attempt.amount
-        intents = await self._rows.find_objects(self._scope, [attempt.payment_intent])
-        intent = intents.get(attempt.payment_intent)
+        intents = await self._rows.find_objects(self._scope, [attempt.payment])
+        intent = intents.get(attempt.payment)
         return intent.amount_received if isinstance(intent, PaymentIntent) else 0
 
 

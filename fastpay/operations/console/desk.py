@@ -19,7 +19,7 @@ from fastpay.domain.processor_objects import RESOLUTIONS
 from fastpay.domain.refunds import CreateRefund
 from fastpay.domain.reviews import ResolveAttempt
 from fastpay.engine.ports import Submission
-from fastpay.engine.processors.calls import FollowUp
+from fastpay.engine.processors.routed import FollowUp
 from fastpay.errors import InvalidRequest, NotFound
 from fastpay.operations.console.administrator import STALE, Administrator
 from fastpay.operations.console.endpoint_desk import EndpointDesk, OperatorsWriter, is_carried_out

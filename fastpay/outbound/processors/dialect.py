@@ -5,6 +5,7 @@ authorize   POST /v1/payment_intents with confirm=true     metadata[fastpay_refe
 capture     POST /v1/payment_intents/ID/capture            the state of the payment
 void        POST /v1/payment_intents/ID/cancel             the state of the payment
 refund      POST /v1/refunds                               metadata[fastpay_reference] of its refunds
+setup       POST /v1/setup_intents with confirm=true       metadata[fastpay_reference] of the setup
 """
 
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ _NOTICED_PAYMENTS = frozenset(
     f"payment_intent.{what}"
     for what in ("succeeded", "payment_failed", "amount_capturable_updated", "processing", "canceled")
 )
+_NOTICED_SETUPS = frozenset(("setup_intent.succeeded", "setup_intent.setup_failed", "setup_intent.canceled"))
 _NOTICED_REFUNDS = frozenset(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"))
 
 
@@ -78,6 +80,7 @@ class DialectProcessor:
     ) -> None:
         self.declaration = Declaration(
             receives_webhooks=secrets.webhook_secret is not None,
+            setups=not is_basic,
             redirects=not is_basic,
             idempotency=None if is_basic else Idempotency(kept="responses", lifetime_s=_KEY_LIFETIME_S),
         )
@@ -92,8 +95,9 @@ class DialectProcessor:
         """Send an order once, and return what is known. Cancelling it leaves the outcome unknown."""
         deadline = self._calls.deadline(timeout_ms)
         try:
-            if order.operation == "authorize":
-                send = partial(self._authorize, order, await self._method_of(order, deadline))
+            if order.operation in {"authorize", "setup"}:
+                first = self._authorize if order.operation == "authorize" else self._set_up
+                send = partial(first, order, await self._method_of(order, deadline))
             else:
                 send = partial(self._follow_up, order, await self._payment_id_of(order, deadline))
         except _Ended as ended:
@@ -110,6 +114,9 @@ class DialectProcessor:
         """Return what became of an order that was sent before, found by its reference."""
         deadline = self._calls.deadline(timeout_ms)
         try:
+            if order.operation == "setup":
+                setup = await self._lookup.setup(order, deadline)
+                return answers.set_up(setup) if isinstance(setup, answers.Setup) else setup
             found = await self._lookup.payment(order, deadline)
             if not isinstance(found, Payment):
                 return found
@@ -139,6 +146,10 @@ class DialectProcessor:
                     outcome=answers.authorized(payment),
                     follow_ups=answers.followed_up(payment),
                 )
+        if event is not None and event.type in _NOTICED_SETUPS:
+            setup = decode(answers.SETUP, bytes(event.data.object))
+            if setup is not None:
+                return Notice(id=event.id, reference=setup.reference, outcome=answers.set_up(setup))
         if event is not None and event.type in _NOTICED_REFUNDS:
             refund = decode(answers.REFUND, bytes(event.data.object))
             if refund is not None:
@@ -170,7 +181,8 @@ class DialectProcessor:
             made = await self._make(requests.CUSTOMERS, requests.customer(order), key, deadline)
             customer = {"customer": made}
         if not self._is_basic:
-            future = {"setup_future_usage": "off_session"} if order.saves else {}
+            is_paid = order.operation == "authorize"
+            future = {"setup_future_usage": "off_session"} if order.saves and is_paid else {}
             return {**requests.inline_card(order.card), **customer, **future}
         method = await self._make(requests.METHODS, requests.own_card(order.card), None, deadline)
         if order.saves:
@@ -207,6 +219,14 @@ class DialectProcessor:
         if isinstance(payment, Outcome):
             return payment
         return unknown(_FOREIGN) if payment.reference != order.reference else answers.authorized(payment)
+
+    async def _set_up(self, order: Order, method: requests.Form, deadline: Deadline) -> Outcome:
+        """Send a setup. Raises: NoAnswerError."""
+        form = requests.setup(order, method)
+        setup = answers.setup_of(await self._post(requests.SETUPS, form, order.reference, deadline))
+        if isinstance(setup, Outcome):
+            return setup
+        return unknown(_FOREIGN) if setup.reference != order.reference else answers.set_up(setup)
 
     async def _follow_up(self, order: Order, payment_id: str, deadline: Deadline) -> Outcome:
         """Send what is done to a payment. Raises: NoAnswerError."""

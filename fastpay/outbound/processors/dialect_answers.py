@@ -36,6 +36,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: str | None = None
     param: str | None = None
     payment_intent: _Named | None = None
+    setup_intent: _Named | None = None
 
 
 class _Redirect(msgspec.Struct, frozen=True):
@@ -74,9 +75,7 @@ class Payment(msgspec.Struct, frozen=True):
     @property
     def token(self) -> str | None:
         """The card that is kept for a customer, None if it is not: both of their identifiers."""
-        if isinstance(self.customer, str) and isinstance(self.payment_method, str):
-            return f"{self.customer}/{self.payment_method}"
-        return None
+        return _token(self.customer, self.payment_method)
 
     @property
     def reference(self) -> str | None:
@@ -91,6 +90,30 @@ class Payment(msgspec.Struct, frozen=True):
             # An old server gives the rest of a partial capture back.
             return self.latest_charge.amount - self.latest_charge.amount_refunded
         return self.amount
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """A setup intent, as far as an outcome needs it."""
+
+    id: str
+    object: Literal["setup_intent"]
+    status: str
+    last_setup_error: Failure | None = None
+    next_action: _NextAction | None = None
+    metadata: Mapping[str, str] | None = None
+    # Identifiers, unless somebody expands them.
+    customer: Any = None
+    payment_method: Any = None
+
+    @property
+    def token(self) -> str | None:
+        """The card that is kept for a customer, None if it is not: both of their identifiers."""
+        return _token(self.customer, self.payment_method)
+
+    @property
+    def reference(self) -> str | None:
+        """Our reference of the setup."""
+        return (self.metadata or {}).get(REFERENCE)
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -123,6 +146,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 PAYMENT = msgspec.json.Decoder(Payment)
 REFUND = msgspec.json.Decoder(Refund)
+SETUP = msgspec.json.Decoder(Setup)
 LISTED = msgspec.json.Decoder(Listed)
 _REFUSED = msgspec.json.Decoder(_Refused)
 
@@ -135,6 +159,27 @@ def payment_of(answer: Answer) -> Payment | Outcome:
 def refund_of(answer: Answer) -> Refund | Outcome:
     """Return the refund that an answer shows, or else what is known."""
     return _object_of(answer, REFUND)
+
+
+def setup_of(answer: Answer) -> Setup | Outcome:
+    """Return the setup that an answer shows, or else what is known."""
+    return _object_of(answer, SETUP)
+
+
+def set_up(setup: Setup) -> Outcome:
+    """Return what became of a setup."""
+    match setup.status:
+        case "succeeded":
+            return Outcome(status="approved", processor_id=setup.id, token=setup.token)
+        case "requires_action":
+            return Outcome(status="requires_action", processor_id=setup.id, redirect_url=_page_of(setup))
+        case "processing":
+            return Outcome(status="pending", processor_id=setup.id)
+        case "requires_payment_method" if setup.last_setup_error is not None:
+            return _declined(setup.last_setup_error, setup)
+    # What is not confirmed yet may be in the midst of it.
+    status: Status = "declined" if setup.status == "canceled" else "unknown"
+    return Outcome(status=status, processor_id=setup.id, reason=f"the setup is {shorten(setup.status)}")
 
 
 def authorized(payment: Payment) -> Outcome:
@@ -210,7 +255,7 @@ def refused(answer: Answer) -> Outcome:
         return unknown(f"the processor answers {answer.status}")
     failure = found.error
     if answer.status == _DECLINED:
-        return _declined(failure, failure.payment_intent)
+        return _declined(failure, failure.payment_intent or failure.setup_intent)
     if answer.status == _CONFLICT or failure.type == "idempotency_error":
         # The same reference is being worked on, or was used before: what became of that is the question.
         return unknown(f"the processor knows the reference already: {failure.message or answer.status}")
@@ -236,9 +281,15 @@ _OF_REFUNDS: Mapping[str, Status] = {
 }
 
 
-def _page_of(payment: Payment) -> str | None:
+def _token(customer: Any, payment_method: Any) -> str | None:
+    if isinstance(customer, str) and isinstance(payment_method, str):
+        return f"{customer}/{payment_method}"
+    return None
+
+
+def _page_of(intent: Payment | Setup) -> str | None:
     """Return the page on which the cardholder authenticates."""
-    action = payment.next_action
+    action = intent.next_action
     return None if action is None or action.redirect_to_url is None else action.redirect_to_url.url
 
 
@@ -255,7 +306,7 @@ def _about(payment: Payment, status: Status, *, amount: int | None = None, **fie
     )
 
 
-def _declined(failure: Failure, payment: Payment | _Named | None) -> Outcome:
+def _declined(failure: Failure, payment: Payment | Setup | _Named | None) -> Outcome:
     return Outcome(
         status="declined",
         processor_id=None if payment is None else payment.id,

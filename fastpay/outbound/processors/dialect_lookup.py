@@ -15,9 +15,9 @@ from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.outbound.http import Answer
 from fastpay.outbound.processors import dialect_requests as requests
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, none_yet, unknown
-from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, Payment, Refund
+from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, SETUP, Payment, Refund, Setup
 
-_Object = TypeVar("_Object", Payment, Refund)
+_Object = TypeVar("_Object", Payment, Refund, Setup)
 
 _OK = 200
 _TWICE = "the processor has this reference several times"
@@ -49,6 +49,17 @@ class Lookup:
     async def refund(self, order: Order, payment_id: str, deadline: Deadline) -> Refund | Outcome | None:
         """Return the refund that an order made, None if there is none. Raises: NoAnswerError."""
         pages = self._pages(requests.REFUNDS, REFUND, {"payment_intent": payment_id}, deadline)
+        return await self._only(pages, order.reference, order)
+
+    async def setup(self, order: Order, deadline: Deadline) -> Setup | Outcome | None:
+        """Return the setup that an order made, None if there is none. Raises: NoAnswerError."""
+        if order.processor_id is not None:
+            answer = await self.get(requests.setup_path(order.processor_id), deadline)
+            found = decode(SETUP, answer.body) if answer.status == _OK else None
+            return (
+                unknown(f"the processor does not show the setup: {answer.status}") if found is None else found
+            )
+        pages = self._pages(requests.SETUPS, SETUP, self._time_of(order), deadline)
         return await self._only(pages, order.reference, order)
 
     def none_yet(self, order: Order) -> Outcome | None:
@@ -119,8 +130,8 @@ class Lookup:
         yield unknown("the processor has too many to look through")
 
     def _time_of(self, order: Order) -> Mapping[str, int]:
-        """Return the query for what was created when an authorization was sent, by any clock."""
-        if self._is_basic or order.sent_ms is None or order.operation != "authorize":
+        """Return the query for what was created when an order was first sent, by any clock."""
+        if self._is_basic or order.sent_ms is None or order.operation not in {"authorize", "setup"}:
             return {}
         sent_s, skew_s = order.sent_ms // 1000, limits.processor_clock_skew_s
         return {"created[gte]": sent_s - skew_s, "created[lte]": sent_s + self._arrival_s + skew_s}

@@ -8,6 +8,7 @@ from fastpay.outbound.processors.dialect_answers import REFERENCE
 
 PAYMENTS = "/v1/payment_intents"
 REFUNDS = "/v1/refunds"
+SETUPS = "/v1/setup_intents"
 METHODS = "/v1/payment_methods"
 CUSTOMERS = "/v1/customers"
 
@@ -29,6 +30,11 @@ def payment_path(payment_id: str, action: str = "") -> str:
     return f"{PAYMENTS}/{quote(payment_id, safe='')}{action}"
 
 
+def setup_path(setup_id: str) -> str:
+    """Return the path of a setup."""
+    return f"{SETUPS}/{quote(setup_id, safe='')}"
+
+
 def attachment_path(method_id: str) -> str:
     """Return the path that saves a payment method to a customer."""
     return f"{METHODS}/{quote(method_id, safe='')}/attach"
@@ -44,10 +50,14 @@ def authorization(order: Order, method: Form) -> Form:
         "payment_method_types[0]": "card",
         **method,
     }
-    for name, value in order.metadata.items():
-        form[f"metadata[{name}]"] = value
-    form[f"metadata[{REFERENCE}]"] = order.reference
-    return form
+    return {**form, **_metadata(order)}
+
+
+def setup(order: Order, method: Form) -> Form:
+    """Return the form that sets up a card without a payment. `method` is the card, and who has it."""
+    form = {"confirm": "true", "usage": "off_session", "payment_method_types[0]": "card", **method}
+    given = {"description": order.description, "return_url": order.return_url}
+    return {**form, **{name: value for name, value in given.items() if value}, **_metadata(order)}
 
 
 def texts(order: Order) -> Form:
@@ -103,6 +113,11 @@ def search_query(reference: str) -> str:
     """Return the query that finds a payment by our reference."""
     escaped = reference.replace("\\", "\\\\").replace("'", "\\'")
     return f"metadata['{REFERENCE}']:'{escaped}'"
+
+
+def _metadata(order: Order) -> Form:
+    named = {**order.metadata, REFERENCE: order.reference}
+    return {f"metadata[{name}]": value for name, value in named.items()}
 
 
 def _card(card: CardData) -> Form:

@@ -38,7 +38,7 @@ def waiting() -> tuple[World, PaymentIntent]:
     pay(world)
     world.run(AWAIT)
     world.check()
-    return world, world.intent(attempt(world).payment_intent)
+    return world, world.intent(attempt(world).payment)
 
 
 def test_a_payment_waits_with_its_hold_and_the_page_of_the_processor() -> None:

@@ -36,7 +36,7 @@ def attempt(world: World, identifier: str = REFERENCE) -> Attempt:
 def record(world: World, result: Result, **more: Any) -> PaymentIntent:
     world.run(RecordOutcome(id=REFERENCE, result=result, **more))
     world.check()
-    return world.intent(attempt(world).payment_intent)
+    return world.intent(attempt(world).payment)
 
 
 def in_doubt(world: World) -> tuple[int, int]:

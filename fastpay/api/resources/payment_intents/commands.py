@@ -38,7 +38,7 @@ from fastpay.domain.payment_intents import (
     CreatePaymentIntent,
     UpdatePaymentIntent,
 )
-from fastpay.engine.processors.calls import Routed
+from fastpay.engine.processors.routed import Routed
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16

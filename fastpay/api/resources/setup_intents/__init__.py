@@ -1,19 +1,24 @@
 """Setup intents."""
 
+from fastpay.api import live_setups
 from fastpay.api.intents import AuthenticateParams
 from fastpay.api.lists import List
 from fastpay.api.reads import Retrieve
 from fastpay.api.resources.setup_intents import commands, params
 from fastpay.api.resources.setup_intents.shape import SETUP_INTENT
 from fastpay.api.routes import Route
-from fastpay.api.writes import Write
+from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain import kinds
 
 _KIND = kinds.SETUP_INTENT
 
 RESOURCES = (SETUP_INTENT,)
 ROUTES = (
-    Route("POST", "/v1/setup_intents", Write(SETUP_INTENT, params.CreateParams, commands.create)),
+    Route(
+        "POST",
+        "/v1/setup_intents",
+        LiveWrite(SETUP_INTENT, params.CreateParams, commands.create, route=live_setups.route_created),
+    ),
     Route(
         "GET",
         "/v1/setup_intents",
@@ -36,12 +41,13 @@ ROUTES = (
     Route(
         "POST",
         "/v1/setup_intents/{id}/confirm",
-        Write(
+        LiveWrite(
             SETUP_INTENT,
             params.ConfirmParams,
             commands.confirm,
             path_kind=_KIND,
             check=commands.check_confirmed,
+            route=live_setups.route_confirmed,
         ),
     ),
     Route(

@@ -31,6 +31,7 @@ from fastpay.domain.setup_intents import (
     CreateSetupIntent,
     UpdateSetupIntent,
 )
+from fastpay.engine.processors.routed import Routed
 from fastpay.errors import InvalidRequest
 
 _SECRET_BYTES = 16
@@ -66,6 +67,7 @@ def create(call: Call, params: CreateParams) -> CreateSetupIntent:
         mandate=mandate_data(call, params.mandate_data, params.single_use),
         page=challenge_page(call, params),
         links=error_links(call.services, call.request_id),
+        route=call.routed.route if isinstance(call.routed, Routed) else None,
     )
 
 
@@ -94,11 +96,13 @@ def confirm(call: Call, params: ConfirmParams) -> ConfirmSetupIntent:
         mandate=mandate_data(call, params.mandate_data, None),
         page=challenge_page(call, params),
         links=error_links(call.services, call.request_id),
+        route=call.routed.route if isinstance(call.routed, Routed) else None,
+        continues=call.continues,
     )
 
 
 def authenticate(call: Call, params: AuthenticateParams) -> AuthenticateSetupIntent:
-    """Complete authentication in test mode. In live mode no setup waits for it."""
+    """Complete authentication in test mode. In live mode the cardholder is on a page of the processor."""
     links = error_links(call.services, call.request_id)
     return AuthenticateSetupIntent(
         id=call.arguments["id"], succeeds=params.outcome == "succeeded", links=links

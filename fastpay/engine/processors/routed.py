@@ -1,0 +1,73 @@
+"""Where the order of a request goes, and what it is, before any processor is called."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from fastpay.domain.attempts import future_usage, is_manual
+from fastpay.domain.error_links import ErrorLinks
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.processor_objects import NO_CURRENCY, AttemptTerms, Route
+from fastpay.domain.setup_objects import SetupIntent
+from fastpay.engine.processors import ports
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """The processors that a payment may go to, and its route to the first one. `card` is in memory only.
+
+    So is the `token` of one that the processor keeps. `links` say where a decline is explained. A cardholder
+    who `is_absent` cannot authenticate.
+    """
+
+    chosen: Sequence[ports.Chosen]
+    route: Route
+    card: ports.CardData | None
+    links: ErrorLinks
+    is_absent: bool = False
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        """Show nothing of the card."""
+        return f"Routed({self.route!r})"
+
+
+class FollowUp(msgspec.Struct, frozen=True):
+    """A capture, a void or a refund of a request: the processor that has authorized the payment is called.
+
+    `links` say where a decline is explained.
+    """
+
+    terms: AttemptTerms
+    links: ErrorLinks
+
+
+def order(route: Route, intent: PaymentIntent | SetupIntent, routed: Routed) -> ports.Order:
+    """Return what the processor is to do."""
+    if isinstance(intent, SetupIntent):
+        return ports.Order(
+            operation="setup",
+            reference=route.reference,
+            amount=0,
+            currency=NO_CURRENCY,
+            card=routed.card,
+            token=routed.token,
+            saves=True,
+            description=intent.description,
+            return_url=intent.return_url,
+            metadata=intent.metadata,
+        )
+    return ports.Order(
+        operation="authorize",
+        reference=route.reference,
+        amount=intent.amount,
+        currency=intent.currency,
+        card=routed.card,
+        token=routed.token,
+        saves=routed.card is not None and intent.customer is not None and future_usage(intent) is not None,
+        captures=not is_manual(intent),
+        description=intent.description,
+        statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,
+        # Without a way back a payment that needs the cardholder is declined.
+        return_url=None if routed.is_absent else intent.return_url,
+        metadata=intent.metadata,
+    )
