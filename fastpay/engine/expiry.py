@@ -43,8 +43,8 @@ class ExpiryStore(Protocol):
         Raises: DatabaseUnavailable.
         """
 
-    async def list_processing_payments(self, after: str, rows_max: int) -> Due:
-        """Return payment intents that are processing, above an identifier's digits.
+    async def list_processing_debits(self, after: str, rows_max: int) -> Due:
+        """Return payment intents that may be processing debits, above an identifier's digits.
 
         Raises: DatabaseUnavailable.
         """
@@ -106,7 +106,7 @@ class Expirer(PeriodicWork):
     async def settle(self) -> int:
         """Settle all debits that are due, and return how many were listed."""
         return await self._commands.submit_due(
-            self._store.list_processing_payments,
+            self._store.list_processing_debits,
             lambda one: SettleDebit(id=one, delay_s=self._delay_s, links=self._links),
         )
 

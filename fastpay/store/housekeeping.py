@@ -77,12 +77,12 @@ class PostgresHousekeeping:
             currencies=tuple({row["currency"] for row in captures}),
         )
 
-    async def list_processing_payments(self, after: str, rows_max: int) -> list[tuple[Scope, str]]:
-        """Return payment intents that are processing, above an identifier's digits.
+    async def list_processing_debits(self, after: str, rows_max: int) -> list[tuple[Scope, str]]:
+        """Return payment intents that may be processing debits, above an identifier's digits.
 
         Raises: DatabaseUnavailable.
         """
-        found = await self._pool.fetch(SQL["list_processing_payments"], after, rows_max)
+        found = await self._pool.fetch(SQL["list_processing_debits"], after, rows_max)
         return [(rows.scope_of(row), "pi_" + row["payment_intent_id"].hex) for row in found]
 
     async def count_held_attempts(self) -> dict[str, tuple[int, int]]:

@@ -9,6 +9,7 @@ import pytest
 from fastpay import limits
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import Attempt
+from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.processors.janitor import AttemptJanitor
@@ -259,6 +260,24 @@ async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
         assert (await own.attempt()).status == "open"
         await own.janitor.inquire()
         assert (await own.intent()).status == "requires_payment_method"
+
+
+async def test_a_payment_that_waits_for_its_processor_is_no_debit_that_time_settles(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, acquirer=processor) as own:
+        request = asyncio.create_task(own.pay())
+        await until(lambda: bool(processor.orders))
+        assert (await own.intent()).status == "processing"
+        periodic = Expirer(
+            PostgresHousekeeping(own.instance.pool),
+            own.instance.writer,
+            clock=CLOCK,
+            identifiers=IdentifierFactory(CLOCK),
+        )
+        assert await periodic.settle() == 0
+        processor.gate.set()
+        await request
 
 
 async def test_too_many_calls_are_refused_before_anything_is_written(database_url: str) -> None:

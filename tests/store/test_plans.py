@@ -114,7 +114,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "list_due_funds": (TENANT, True, WANTED),
     "list_due_holds": (LISTED,),
     "list_due_payments": (LOWEST, 0, 5),
-    "list_processing_payments": (LOWEST, 5),
+    "list_processing_debits": (LOWEST, 5),
     "list_unreleased": (*_SCOPE, LISTED),
     "request_log_find": (*_SCOPE, f"req_{7:024x}"),
     "load_accounts": (*_OWN, [digits_of("account", number) for number in _NUMBERS]),
