@@ -11,7 +11,7 @@ from fastpay.engine.processors.routed import FollowUp
 
 async def begin(call: Call, params: object) -> Call:
     """Return the call with the terms of an attempt, for a command that may need them. Raises: Overloaded."""
-    return msgspec.structs.replace(call, routed=follow_up(call.services, call.request_id))
+    return msgspec.structs.replace(call, routed=follow_up(call.services, call.scope, call.request_id))
 
 
 async def begin_cancel(call: Call, params: object) -> Call:
@@ -20,10 +20,10 @@ async def begin_cancel(call: Call, params: object) -> Call:
     return await begin(call, params)
 
 
-def follow_up(services: Services, request_id: str) -> FollowUp | None:
+def follow_up(services: Services, scope: Scope, request_id: str) -> FollowUp | None:
     """Return what a request may begin at a processor, None if this process calls none. Raises: Overloaded."""
     live = services.live_payments
-    return None if live is None else live.calls.follow_up(error_links(services, request_id))
+    return None if live is None else live.calls.follow_up(scope, error_links(services, request_id))
 
 
 async def end_waiting(services: Services, scope: Scope, payment: str) -> None:

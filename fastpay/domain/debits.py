@@ -29,7 +29,7 @@ _FAILED = "payment_intent_payment_attempt_failed"
 class SettleDebit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Write what the bank says of a debit, if it has said it by now: `delay_s` after it was submitted.
 
-    The periodic work (`engine/expiry.py`) sends this command for every payment in test mode that is processing.
+    The periodic work (`engine/expiry.py`) sends this command for every test payment that is processing.
     """
 
     id: str

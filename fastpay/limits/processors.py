@@ -12,8 +12,9 @@ processor_namesakes_max = 1_000
 processor_rules_max = 100
 
 # Calls: how many are in flight to one processor, and how long to wait for a connection among their time.
+# Requests in flight to one processor, and the connections to all: fifteen that hang leave the others room.
 processor_requests_max = 256
-processor_connections_max = 1_024
+processor_connections_max = 4_096
 processor_answer_bytes_max = 1 << 20
 processor_check_timeout_ms = 10_000
 # The longest pause after which a processor that has failed is tried again.

@@ -17,7 +17,7 @@ from fastpay.engine.processors.ports import Declaration, Order
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
-from tests.support.engine import CLOCK, engine
+from tests.support.engine import CLOCK, engine, make_tenant
 from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors, saying
 from tests.support.live_shop import CARD, Shop, select, shop, until, until_async
 
@@ -262,7 +262,9 @@ async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
         assert (await own.intent()).status == "requires_payment_method"
 
 
-async def test_a_payment_that_waits_for_its_processor_is_no_debit_that_time_settles(database_url: str) -> None:
+async def test_a_payment_that_waits_for_its_processor_is_no_debit_that_time_settles(
+    database_url: str,
+) -> None:
     processor = FakeProcessor()
     processor.gate.clear()
     async with shop(database_url, acquirer=processor) as own:
@@ -283,14 +285,31 @@ async def test_a_payment_that_waits_for_its_processor_is_no_debit_that_time_sett
 async def test_too_many_calls_are_refused_before_anything_is_written(database_url: str) -> None:
     processor = FakeProcessor()
     processor.gate.clear()
-    async with shop(database_url, acquirer=processor) as own:
-        own.calls._calls_max = 1
+    async with shop(database_url, calls_max=1, acquirer=processor) as own:
         request = asyncio.create_task(own.pay())
         await until(lambda: bool(processor.orders))
         with pytest.raises(Overloaded):
             await own.route()
         processor.gate.set()
         await request
+
+
+async def test_a_tenant_whose_processor_hangs_leaves_room_for_others(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.gate.clear()
+    async with shop(database_url, calls_max=10, acquirer=processor) as own:
+        requests = []
+        for count in range(1, 10):
+            requests.append(asyncio.create_task(own.pay()))
+            await until(lambda: len(processor.orders) == count)  # noqa: B023  it is awaited at once
+        with pytest.raises(Overloaded, match="of your payments"):
+            await own.route()
+        other = await make_tenant(database_url, "another", livemode=True)
+        assert await own.calls.route(other, amount=1000, currency="usd", method="card", card=CARD)
+        processor.gate.set()
+        assert {status_of(await one) for one in requests} == {"succeeded"}
+        await until(lambda: own.calls.counts()["processor_calls"] == 0)
+        await own.route()
 
 
 async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(

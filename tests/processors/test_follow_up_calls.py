@@ -249,12 +249,17 @@ async def test_verification_ties_pending_refunds_to_what_is_in_doubt(database_ur
 
 
 async def test_too_many_calls_are_refused_before_anything_is_written(database_url: str) -> None:
-    async with shop(database_url, acquirer=FakeProcessor()) as own:
+    processor = FakeProcessor()
+    async with shop(database_url, calls_max=1, acquirer=processor) as own:
         command = await begin(own, EACH[0])
-        own.calls._calls_max = 0
+        processor.gate.clear()
+        request = asyncio.create_task(own.pay())
+        await until(lambda: len(processor.orders) == 2)
         with pytest.raises(Overloaded):
             await own.follow_up(command)
-        assert (await own.intent()).status == "requires_capture"
+        processor.gate.set()
+        await request
+        assert {one.status for one in await own.objects(PaymentIntent)} == {"requires_capture", "succeeded"}
 
 
 async def test_a_processor_that_is_gone_leaves_it_in_doubt(database_url: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from fastpay import limits
 from fastpay.domain.charging import Terms
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
@@ -40,6 +41,7 @@ class Shop:
         *,
         wait_ms: int,
         timeout_ms: int,
+        calls_max: int,
     ) -> None:
         self.database_url, self.instance, self.scope = database_url, instance, scope
         self.processors = processors
@@ -52,6 +54,7 @@ class Shop:
             wait_ms=wait_ms,
             timeout_ms=timeout_ms,
             inquiry_s=0,
+            calls_max=calls_max,
         )
         self.janitor = AttemptJanitor(
             PostgresHousekeeping(instance.pool),
@@ -80,13 +83,13 @@ class Shop:
 
     async def follow_up(self, command: Any, *, key: str | None = None) -> Outcome:
         """Do what a request to capture, to cancel or to refund does, and return its answer."""
-        followed = self.calls.follow_up()
+        followed = self.calls.follow_up(self.scope)
         command = msgspec.structs.replace(command, terms=followed.terms)
         submission = self.instance.submission(command, self.scope, key=key)
         outcome = await self.instance.writer.submit(submission)
         return await self.calls.follow(followed, submission, outcome)
 
-    async def objects(self, kind: type) -> list[object]:
+    async def objects(self, kind: type) -> list[Any]:
         """Return all objects of a kind as they are now."""
         listed = await select(self.database_url, "select distinct kind, object_id from object_version")
         prefix = kind.prefix  # type: ignore[attr-defined]
@@ -111,13 +114,26 @@ class Shop:
 
 @asynccontextmanager
 async def shop(
-    database_url: str, *, wait_ms: int = LONG_MS, timeout_ms: int = LONG_MS, **named: FakeProcessor
+    database_url: str,
+    *,
+    wait_ms: int = LONG_MS,
+    timeout_ms: int = LONG_MS,
+    calls_max: int = limits.processor_calls_max,
+    **named: FakeProcessor,
 ) -> AsyncIterator[Shop]:
     """Open a shop, and find nothing wrong in its books at the end."""
     scope = await make_tenant(database_url, livemode=True)
     async with engine(database_url) as instance:
         processors = FakeProcessors(**named)
-        opened = Shop(database_url, instance, scope, processors, wait_ms=wait_ms, timeout_ms=timeout_ms)
+        opened = Shop(
+            database_url,
+            instance,
+            scope,
+            processors,
+            wait_ms=wait_ms,
+            timeout_ms=timeout_ms,
+            calls_max=calls_max,
+        )
         yield opened
         await opened.calls.close()
     await check_books(database_url, scope)

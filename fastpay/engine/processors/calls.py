@@ -28,6 +28,7 @@ from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
+from fastpay.engine.processors.in_flight import InFlight
 from fastpay.engine.processors.results import command_of, order_of, result_of
 from fastpay.engine.processors.routed import FollowUp, Routed
 from fastpay.engine.processors.routed import order as first_order
@@ -91,29 +92,27 @@ class ProcessorCalls:
         timeout_ms: int = limits.processor_timeout_ms,
         wait_ms: int = limits.processor_wait_ms,
         inquiry_s: int = limits.processor_inquiry_s,
+        calls_max: int = limits.processor_calls_max,
     ) -> None:
         self._processors = processors
         self._writer = writer
         self._clock = clock
         self._identifiers = identifiers
         self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
-        self._calls_max = limits.processor_calls_max
-        self._calls: set[asyncio.Task[None]] = set()
+        self._in_flight = InFlight(calls_max)
         self._outcomes = dict.fromkeys(_COUNTED, 0)
 
     def counts(self) -> dict[str, int]:
         """Return how many calls had each outcome, and how many are in flight."""
         counted = {f"processor_{status}": count for status, count in self._outcomes.items()}
-        return {**counted, "processor_calls": len(self._calls)}
+        return {**counted, "processor_calls": len(self._in_flight)}
 
     def start(self) -> None:
         """Begin. There is nothing to do until a payment comes."""
 
     async def close(self) -> None:
         """Leave the calls that are in flight: their attempts are open, and are inquired."""
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._in_flight.cancel()
 
     async def route(
         self,
@@ -130,7 +129,7 @@ class ProcessorCalls:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        self._admit()
+        self._in_flight.admit(scope)
         chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
@@ -141,7 +140,7 @@ class ProcessorCalls:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        self._admit()
+        self._in_flight.admit(scope)
         chosen = await self._processors.route(scope, amount=0, currency=NO_CURRENCY, method=method)
         able = [one for one in chosen if one.processor.declaration.setups]
         return Routed(able[:1], self._route(able[0]), card, links) if able else None
@@ -153,16 +152,16 @@ class ProcessorCalls:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        self._admit()
+        self._in_flight.admit(scope)
         found = await self._processors.keeper(scope, payment_method)
         if found is None:
             return None
         chosen, token = found
         return Routed((chosen,), self._route(chosen), None, links, is_absent, token)
 
-    def follow_up(self, links: ErrorLinks = NO_LINKS) -> FollowUp:
+    def follow_up(self, scope: Scope, links: ErrorLinks = NO_LINKS) -> FollowUp:
         """Return the terms of a capture, a void or a refund. Raises: Overloaded."""
-        self._admit()
+        self._in_flight.admit(scope)
         return FollowUp(
             AttemptTerms(reference=self._reference(), wait_ms=self._wait_ms, inquiry_s=self._inquiry_s), links
         )
@@ -187,9 +186,7 @@ class ProcessorCalls:
         wait_ms = (routed.route if isinstance(routed, Routed) else routed.terms).wait_ms
         until_ns = self._clock.monotonic_ns() + wait_ms * 1_000_000
         waiting = _Waiting(submission, outcome, until_ns)
-        call = asyncio.create_task(self._carry_out(routed, waiting))
-        self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
+        self._in_flight.start(submission.scope, self._carry_out(routed, waiting))
         try:
             async with asyncio.timeout(wait_ms / 1000):
                 await waiting.final.wait()
@@ -198,10 +195,6 @@ class ProcessorCalls:
                 waiting.is_over = True
                 return outcome
         return await asyncio.shield(waiting.answer)
-
-    def _admit(self) -> None:
-        if len(self._calls) >= self._calls_max:
-            raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
 
     def _reference(self) -> str:
         stamp = self._identifiers.stamp()

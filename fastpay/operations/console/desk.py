@@ -138,7 +138,7 @@ class PaymentDesk:
             return command, None
         if isinstance(command, CancelPaymentIntent):
             await follow_ups.end_waiting(self._services, scope, command.id)
-        followed = follow_ups.follow_up(self._services, request_id)
+        followed = follow_ups.follow_up(self._services, scope, request_id)
         if followed is None:
             return command, None
         return msgspec.structs.replace(command, terms=followed.terms), followed

@@ -1,0 +1,60 @@
+"""Calls to processors that are in flight, counted by tenant: a processor that hangs is one tenant's trouble.
+
+A call may take seconds or minutes, and there is room for `calls_max`. A tenant gets another one only while it
+has fewer than `calls_free_factor` times what is free. So one tenant alone can fill nearly all of it, several
+share it, and whoever has none in flight finds room.
+Source: A. K. Choudhury, E. L. Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches",
+IEEE/ACM Transactions on Networking 6 (1998).
+"""
+
+import asyncio
+from collections.abc import Coroutine
+
+from fastpay import limits
+from fastpay.domain.identifiers import Scope
+from fastpay.errors import Overloaded
+
+
+class InFlight:
+    """The tasks that call processors for live payments of this instance."""
+
+    def __init__(self, calls_max: int) -> None:
+        self.calls_max = calls_max
+        self._tasks: dict[asyncio.Task[None], Scope] = {}
+        self._counts: dict[Scope, int] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._tasks)
+
+    def admit(self, scope: Scope) -> None:
+        """Raise Overloaded if a tenant may begin no more."""
+        free = self.calls_max - len(self._tasks)
+        if free <= 0:
+            raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
+        if self._counts.get(scope, 0) >= limits.processor_calls_free_factor * free:
+            raise Overloaded(
+                "Too many of your payments wait for their processors. Try again in a little while."
+            )
+
+    def start(self, scope: Scope, call: Coroutine[object, object, None]) -> None:
+        """Start a call."""
+        task = asyncio.create_task(call)
+        self._tasks[task] = scope
+        self._counts[scope] = self._counts.get(scope, 0) + 1
+        task.add_done_callback(self._end)
+
+    async def cancel(self) -> None:
+        """Cancel all of them, and return when they have ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        scope = self._tasks.pop(task)
+        left = self._counts[scope] - 1
+        if left:
+            self._counts[scope] = left
+        else:
+            del self._counts[scope]
