@@ -139,7 +139,7 @@ class Application:
         self._pass_through: PassThrough | None = None
         if services.front is not None:
             self._pass_through = PassThrough(services, services.front.legacy)
-            shadow = Shadow(services.front, self._pass_through)
+            shadow = Shadow(services.front, self._pass_through, services.clock.monotonic_ns)
             unseen = candidate_services(services, services.front)
             answering = {
                 path: RoutedPath(

@@ -32,6 +32,7 @@ from fastpay.engine.rollout.comparison import Comparison, Shown, compare
 from fastpay.engine.rollout.effects import compare_effects
 from fastpay.engine.rollout.finding_ports import Outcome, RouteKey
 from fastpay.engine.rollout.findings import Findings
+from fastpay.engine.rollout.latency import names_of
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.rollout.rules import DeclaredAndLearned, Noise
 from fastpay.engine.shares import Shares
@@ -83,7 +84,7 @@ def candidate_services(services: Services, front: Front) -> Services:
 class Shadow:
     """Compares answers."""
 
-    def __init__(self, front: Front, pass_through: PassThrough) -> None:
+    def __init__(self, front: Front, pass_through: PassThrough, now_ns: Callable[[], int]) -> None:
         self._findings: Findings = front.findings
         self._tasks = front.shadow
         self._rules = front.rules
@@ -91,6 +92,7 @@ class Shadow:
         self._trial = front.trial
         self._noise_every = front.noise_every
         self._pass_through = pass_through
+        self._now_ns = now_ns
         self._noise: dict[str, Noise] = {}
         self._turns: dict[str, int] = {}
 
@@ -101,7 +103,7 @@ class Shadow:
             self._findings.ended(request.key, "unsuitable")
             await self._pass_through(scope, receive, send)
             return
-        recorder = _Recorder(send)
+        recorder = _Recorder(send, self._now_ns)
         await self._pass_through(scope, receive, recorder.send)
         if not recorder.is_over:
             return
@@ -122,12 +124,12 @@ class Shadow:
         except TimeoutError:
             # Streams of events, which go on for as long as the client stays.
             fastpay = again = None
-        await self._end(request, recorder.request_id, legacy, fastpay, again)
+        await self._end(request, recorder, legacy, fastpay, again)
 
     async def _end(
         self,
         request: ShadowRequest,
-        request_id: str,
+        recorder: "_Recorder",
         legacy: Shown,
         fastpay: "_Decided | None",
         again: Shown | None,
@@ -147,7 +149,9 @@ class Shadow:
             if fastpay.effects is not None:
                 for difference in compare_effects(route, legacy, fastpay.effects):
                     compared.add(difference)
-            self._count(request, request_id, compared)
+            self._count(request, recorder.request_id, compared)
+            for name in names_of(recorder.took_ns, fastpay.took_ns):
+                self._findings.added(request.key, "latency", name)
             outcome = "differing" if compared.differences else "equal"
         self._findings.ended(request.key, outcome)
 
@@ -174,25 +178,26 @@ class Shadow:
     async def _ask_here(self, request: ShadowRequest) -> "_Decided | None":
         """Return this server's answer, None without one."""
         fields = [field for field in request.scope["headers"] if field[0] not in _NOT_FOR_CANDIDATES]
-        recorder = _Recorder(_to_nobody)
+        recorder = _Recorder(_to_nobody, self._now_ns)
         scope: MutableMapping[str, Any] = {**request.scope, "headers": fields}
         await request.candidate.served(scope, _nothing_more(request.body or b""), recorder.send)
         effects, shown = self._trial.take(recorder.request_id), recorder.shown()
-        return _Decided(shown, effects) if isinstance(shown, Shown) else None
+        return _Decided(shown, effects, recorder.took_ns) if isinstance(shown, Shown) else None
 
     async def _ask_again(self, request: ShadowRequest, first: "_Recorder") -> Shown | None:
         """Return another answer of the legacy API, None if it has another status or cannot be read."""
-        recorder = _Recorder(_to_nobody)
+        recorder = _Recorder(_to_nobody, self._now_ns)
         await self._pass_through({**request.scope}, _nothing_more(), recorder.send)
         shown = recorder.shown()
         return shown if isinstance(shown, Shown) and shown.status == first.status else None
 
 
 class _Decided(NamedTuple):
-    """This server's answer, and what it would have done; None for a read."""
+    """This server's answer, what it would have done (None for a read), and how long it took."""
 
     shown: Shown
     effects: Effects | None
+    took_ns: int
 
 
 class _UntoldReader:
@@ -209,9 +214,14 @@ class _UntoldReader:
 
 
 class _Recorder:
-    """Passes an answer on, and keeps a copy unless it is long."""
+    """Passes an answer on, and keeps a copy unless it is long.
 
-    def __init__(self, send: Send) -> None:
+    `took_ns` is the time until its head: what a client takes to read the rest says nothing about a side.
+    """
+
+    def __init__(self, send: Send, now_ns: Callable[[], int]) -> None:
+        self.took_ns = 0
+        self._now_ns, self._begun_ns = now_ns, now_ns()
         self.status = 0
         self.is_over = False
         self._fields: Mapping[bytes, bytes] = {}
@@ -229,6 +239,7 @@ class _Recorder:
         """Satisfy ASGI's `send`."""
         if message["type"] == "http.response.start":
             self.status, self._fields = message["status"], dict(message["headers"])
+            self.took_ns = self._now_ns() - self._begun_ns
         elif message["type"] == "http.response.body":
             piece = message.get("body", b"")
             self._bytes += len(piece)

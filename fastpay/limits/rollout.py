@@ -41,6 +41,8 @@ comparison_time_min = 1_000_000_000
 comparison_noise_samples = 200
 comparison_noise_max = 200
 comparison_noise_percent = 5
+# By how much longer fastpay takes for a request that counts as slower.
+shadow_slower_ns = 1_000_000
 
 # Guardrails of routes that are split: how often they look, and how often a route that is as good as the
 # legacy API may be rolled back by mistake, however long it is watched.

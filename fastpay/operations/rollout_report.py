@@ -13,6 +13,7 @@ from fastpay.engine.rollout.choice import ALL_LEGACY
 from fastpay.engine.rollout.evidence import Effect, effect_of
 from fastpay.engine.rollout.finding_ports import Example, Measure
 from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
+from fastpay.engine.rollout.latency import Latency, latency_of
 from fastpay.engine.rollout.routes import EVERY
 from fastpay.operations.rollout import route_names, written
 from fastpay.store.rollout import RouteChange, list_changes, list_routes
@@ -63,6 +64,7 @@ class RouteReport(msgspec.Struct, frozen=True):
     # How many differences each rule has hidden, and its share of all that were hidden.
     hidden: Mapping[str, int]
     hidden_share: Mapping[str, float]
+    latency: Latency | None
     watched: tuple[Watched, ...]
     latched: str | None
 
@@ -146,7 +148,17 @@ def _found(route: RouteReport) -> str:
     line = f"{route.verdict}  compared={route.compared} equal={route.equal} differing={route.differing}"
     for name, count in route.not_compared.items():
         line += f" {name}={count}"
-    return f"{line} hidden={sum(route.hidden.values())}"
+    return f"{line} hidden={sum(route.hidden.values())}{_took(route.latency)}"
+
+
+def _took(latency: Latency | None) -> str:
+    if latency is None:
+        return ""
+    told = (
+        f"  legacy p50={latency.legacy_p50_ms}ms p99={latency.legacy_p99_ms}ms "
+        f"fastpay p50={latency.fastpay_p50_ms}ms p99={latency.fastpay_p99_ms}ms"
+    )
+    return f"{told} (fastpay is slower)" if latency.is_slower else told
 
 
 def _route(
@@ -180,6 +192,7 @@ def _route(
         tuple(_differences(_named(findings, "difference"), examples)),
         hidden,
         {rule: count / sum(hidden.values()) for rule, count in hidden.items()},
+        latency_of(_named(findings, "latency")),
         tuple(watched),
         change.route if change is not None and change.reason is not None else None,
     )

@@ -16,7 +16,8 @@ EVIL = "<script>alert(1)</script>"
 FOUND = (
     ("outcome", "equal", 7), ("outcome", "differing", 3), ("outcome", "dropped", 2),
     ("difference", "money data[].amount", 3), ("difference", "missing data[].captured", 1),
-    ("hidden", "ignore: created", 4),
+    ("hidden", "ignore: created", 4), ("latency", "slower", 10), ("latency", "legacy 13", 10),
+    ("latency", "fastpay 24", 10),
 )  # fmt: skip
 
 
@@ -83,7 +84,8 @@ def test_the_page_says_what_was_found_and_why_a_route_is_red(http: httpx.Client,
         "10: 7 equal, 3 different", "dropped 2", "Money 3 differences",
         "money data[].amount: 3", "missing data[].captured: 1",
         *(f"GET /v1/charges req_{number}: legacy 2000, fastpay 199{number}" for number in (1, 2, 3)),
-        "4 by ignore: created (100 % of what is hidden)",
+        "Latency of legacy p50 0.95 ms, p99 0.95 ms", "Latency of fastpay p50 6.4 ms",
+        "slower in 10 of 10 requests: it is slower", "4 by ignore: created (100 % of what is hidden)",
         "split=10", "10 of 1000 9 of 100 +8.00 (-1.23 to +24.14) 10^2.0",
         "guardrail",
     ):  # fmt: skip

@@ -90,6 +90,9 @@ def test_the_order_of_lists_alone_raises_nothing_once_it_is_learned(
     status = run_rollout(front, "status")
     assert "GET /v1/customers  shadow" in status
     assert "green  compared=9 equal=9 differing=0 hidden=" in status
+    # How long both sides took, of each pair.
+    assert sum(counted.get(("latency", name), 0) for name in ("slower", "not slower")) == 9
+    assert "  legacy p50=" in status
 
 
 def test_zero_compared_is_red(front: RunningServer) -> None:

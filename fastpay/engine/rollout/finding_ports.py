@@ -21,7 +21,7 @@ Outcome = Literal[
     "dropped",
     "unsuitable",
 ]
-Measure = Literal["outcome", "difference", "hidden"]
+Measure = Literal["outcome", "difference", "hidden", "latency", "money"]
 
 
 class RouteKey(NamedTuple):

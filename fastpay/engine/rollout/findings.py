@@ -66,6 +66,10 @@ class Findings(PeriodicWork):
         """Count differences, or what a rule has hidden."""
         self._counts[key, measure, self._bounded(key, name)] += count
 
+    def added(self, key: RouteKey, measure: Measure, name: str, count: int = 1) -> None:
+        """Count under a name of which there is a bounded number."""
+        self._counts[key, measure, name] += count
+
     def next_number(self, key: RouteKey, name: str) -> int | None:
         """Return the number of the next example of a difference that is counted, None if there are enough."""
         if (key, "difference", name) not in self._counts:
