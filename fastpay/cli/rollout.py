@@ -5,7 +5,15 @@ from typing import Any, BinaryIO
 
 import click
 
-from fastpay.cli.shared import prepare, settings_options, with_connection
+from fastpay.cli.shared import (
+    find_tenant_id,
+    key_options,
+    prepare,
+    print_table,
+    settings_options,
+    with_connection,
+    with_database,
+)
 
 _STATES = "legacy|shadow|split=N|fastpay"
 
@@ -89,3 +97,35 @@ def rearm(config: str | None, route: str, by: str, **flags: Any) -> None:
     name = read_route(route)
     with_connection(settings, lambda connection: rearm_route(connection, name, changed_by=by))
     click.echo(f"{name} may be moved again")
+
+
+@rollout.command("import")
+@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.option("--check", is_flag=True, help="Only read the file, and say how much of it is new.")
+@key_options
+def import_(config: str | None, tenant: str, mode: str, file: BinaryIO, check: bool, **flags: Any) -> None:
+    """Import objects and opening balances of the older API, and compare the ledger with the file.
+
+    FILE has one object of JSON a line. If a line is faulty, nothing is imported. What was imported before
+    does not change. Ends with 1 unless the ledger has what the file says.
+    """
+    settings = prepare(config, flags)
+    from fastpay.domain.identifiers import Scope  # noqa: PLC0415
+    from fastpay.operations.imports.importing import COLUMNS, Report, open_importer  # noqa: PLC0415
+
+    async def work(connection: Any, database_url: str) -> Report:
+        scope = Scope((await find_tenant_id(connection, tenant)).hex, mode == "live")
+        async with open_importer(settings, database_url, connection, scope) as importer:
+            if check:
+                return Report(imported=await importer.check(file))
+            return await importer.import_(file)
+
+    report = with_database(settings, work)
+    click.echo(f"{report.imported} are new")
+    if check:
+        return
+    for name, count in sorted(report.left_out.items()):
+        click.echo(f"not kept here: {name}, in {count} objects")
+    print_table(COLUMNS, list(report.rows()))
+    if report.differs:
+        raise SystemExit(1)

@@ -89,6 +89,7 @@ UNSEEN = frozenset(
         "ledger.transfer.expired",
         "ledger.transfer.posted",
         "ledger.transfer.voided",
+        "object.imported",
         "payment_intent.updated",
         "payment_method.created",
         "settlement.closed",

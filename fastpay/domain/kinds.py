@@ -19,6 +19,7 @@ from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope, is_well_formed
+from fastpay.domain.imports import ImportedObject
 from fastpay.domain.ledger_objects import LedgerAccount, LedgerBatch, LedgerTransfer
 from fastpay.domain.objects import (
     Charge,
@@ -89,6 +90,7 @@ CASH_TRANSACTION = _stored(23, CashTransaction)
 FUNDING_INSTRUCTIONS = _stored(24, FundingInstructions)
 ATTEMPT = _stored(25, Attempt)
 SETTLEMENT = _stored(26, Settlement)
+IMPORTED = _stored(27, ImportedObject)
 
 # Rows of the ledger, and what is computed from them: no snapshots, and so no number.
 LEDGER_TRANSFER = _named(LedgerTransfer)

@@ -18,7 +18,8 @@ from fastpay.errors import InsufficientFunds, InvalidRequest
 # holds payouts that are on their way, `bank` what has arrived, `disputes` what cardholders dispute until that
 # is decided, `applied_cash` what customers transferred for payments that are not paid in full, and `in_doubt`
 # holds of what processors may have moved. `settlement_bank` has what processors paid out, `processor_fees`
-# what they kept, and `settlement_differences` what a person has accepted.
+# what they kept, and `settlement_differences` what a person has accepted. What an import brings comes from
+# `opening_balance`, and `imported_payments` has what imported payments took.
 NORMAL_SIDES: dict[str, str] = {
     "processor": "D",
     "pending": "C",
@@ -32,6 +33,8 @@ NORMAL_SIDES: dict[str, str] = {
     "settlement_bank": "D",
     "processor_fees": "D",
     "settlement_differences": "C",
+    "opening_balance": "C",
+    "imported_payments": "C",
 }
 # Those that a payment moves: no payment loads more.
 _PAYMENT_CODES = ("processor", "pending", "available", "fees")
@@ -71,6 +74,9 @@ SOURCE_PREFIXES: dict[str, str] = {
     "settlement": "stl",
     "settlement_fee": "stl",
     "settlement_difference": "stl",
+    "opening_balance": "imp",
+    "opening_charge": "ch",
+    "opening_refund": "re",
 }
 # Connected accounts and customers have an account in each currency, whose code is their identifier.
 _OWNERS = ("acct", "cus")

@@ -13,6 +13,7 @@ from fastpay.limits.events import *
 from fastpay.limits.homes import *
 from fastpay.limits.housekeeping import *
 from fastpay.limits.http2 import *
+from fastpay.limits.imports import *
 from fastpay.limits.keys import *
 from fastpay.limits.observability import *
 from fastpay.limits.process import *

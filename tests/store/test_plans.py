@@ -204,7 +204,7 @@ ELSEWHERE = {
             *("key_create", "key_expire", "key_list", "key_lock", "key_require_signatures", "key_revoke"),
         ),
         *(
-            *("member_", "payment_method_token_add", "processor_", "reseal_"),
+            *("import_", "member_", "payment_method_token_add", "processor_", "reseal_"),
             *("rollout_add_findings", "rollout_examples", "rollout_findings", "rollout_history"),
             *("rollout_guards", "rollout_keep_guards", "rollout_purge_findings", "rollout_roll_back"),
             *("rollout_lock", "rollout_routes", "rollout_set"),

@@ -129,7 +129,7 @@ async def test_every_table_that_is_referred_to_is_kept_or_immutable(database_url
         )
         gone = {"idempotency", "ledger_expiry", "member", "search_entry", "search_progress"}
         gone |= {"rollout_key", "rollout_finding", "rollout_example", "rollout_guard"}
-        gone |= {"payment_method_token", "processor_routing", "settlement_row"}
+        gone |= {"import_scope", "payment_method_token", "processor_routing", "settlement_row"}
         gone |= {"operator_invitation", "operator_session", "operator_passkey", "operator_challenge"}
         gone |= {"webhook_cursor", "webhook_exception", "webhook_instance", "webhook_position"}
         assert {row["relname"] for row in found} == gone

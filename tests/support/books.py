@@ -17,6 +17,7 @@ from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.imports import ImportedObject
 from fastpay.domain.ledger import Account, Transfer, account_id
 from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.payouts import Payout
@@ -89,10 +90,12 @@ _KINDS: dict[type, int] = {
     FundingInstructions: 24,
     Attempt: 25,
     Settlement: 26,
+    ImportedObject: 27,
 }
 # Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
-# A refund of an application fee comes with the fee, and a fee shows a refund that was changed.
-_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22}
+# A refund of an application fee comes with the fee, and a fee shows a refund that was changed. An
+# object tells that it was imported.
+_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22, 27}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 

@@ -168,7 +168,7 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
             "Attach the payment method first: give its identifier in payment_method as well.", param=_DEFAULT
         )
     return CreateCustomer(
-        fields=_fields(params) | {"invoice_settings": InvoiceSettings(**settings)},
+        fields=plain_fields(params) | {"invoice_settings": InvoiceSettings(**settings)},
         metadata=first_metadata(params.metadata),
         payment_method=choice,
         is_default=default is not None,
@@ -178,7 +178,7 @@ def create(call: Call, params: CreateParams) -> CreateCustomer:
 
 def update(call: Call, params: UpdateParams) -> UpdateCustomer:
     """Update a customer."""
-    fields = _fields(params)
+    fields = plain_fields(params)
     if not isinstance(params.default_source, UnsetType):
         if params.source is not UNSET:
             raise refuse_together("default_source", "source")
@@ -197,7 +197,8 @@ def delete(call: Call, params: NoParams) -> DeleteCustomer:
     return DeleteCustomer(id=call.arguments["id"])
 
 
-def _fields(params: CreateParams | UpdateParams) -> dict[str, object]:
+def plain_fields(params: CreateParams | UpdateParams) -> dict[str, object]:
+    """Return the fields of a customer that stand for themselves, as the domain has them."""
     fields = given(
         params,
         "balance",

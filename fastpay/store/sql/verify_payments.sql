@@ -2,10 +2,14 @@
 -- $1 uuid    tenant
 -- $2 boolean mode
 with moved as (
-    select source_id, kind, sum(amount) as amount
+    -- What was imported was captured and refunded elsewhere, and is in the books by transfers of its own kinds.
+    select
+        source_id,
+        case kind when 'opening_charge' then 'capture' when 'opening_refund' then 'refund' else kind end as kind,
+        sum(amount) as amount
     from transfer
     where tenant_id = $1::uuid and livemode = $2::boolean and phase in ('posted', 'post')
-    group by source_id, kind
+    group by 1, 2
 ),
 refunded as (
     select charge_id, sum(amount) as amount

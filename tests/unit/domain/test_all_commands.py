@@ -19,6 +19,7 @@ from fastpay.domain.dispute_responses import ExpireDispute
 from fastpay.domain.disputes import CreateDispute
 from fastpay.domain.funds import DAY_S, Balance, ReleaseFunds, balance_id
 from fastpay.domain.identifiers import LOWEST, digits
+from fastpay.domain.imports import OPENED, Entry, ImportEntries, opening_of
 from fastpay.domain.objects import Charge, PaymentIntent, Refund
 from fastpay.domain.payment_intents import AuthenticatePaymentIntent, CreatePaymentIntent
 from fastpay.domain.payouts import (
@@ -109,6 +110,7 @@ def next_command(world: World, chance: random.Random) -> Command:
             amount=chance.randint(1, 2000), currency="usd", secret="s", payment_method=asked, confirm=True
         ),
         lambda: AuthenticatePaymentIntent(id=known.one("pi"), succeeds=chance.random() < 0.7),
+        lambda: opening(chance),
     )
     draw = chance.random()
     if draw < 0.1:
@@ -116,6 +118,16 @@ def next_command(world: World, chance: random.Random) -> Command:
     if draw < 0.6:
         return fitting(world, chance) or make_command(known, chance)
     return chance.choice(by_the_clock)() if draw < 0.8 else make_command(known, chance)
+
+
+def opening(chance: random.Random) -> Command:
+    """Return an import of an opening balance."""
+    account, amount = chance.choice(OPENED), chance.choice((-40, 50))
+    moved = opening_of(account, chance.choice(CURRENCIES), amount)
+    theirs = f"{account} {chance.random()}"
+    return ImportEntries(
+        entries=(Entry(theirs=theirs, type="opening_balance", digest="said", opening=moved),)
+    )
 
 
 def fitting(world: World, chance: random.Random) -> Command | None:

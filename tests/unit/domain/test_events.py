@@ -13,7 +13,9 @@ from tests.support.samples import captured_charge
 
 _GROUPS = "balance|charge|customer|payment_intent|payment_method|payout|refund|setup_intent|transfer"
 _CASH = "cash_balance|customer_cash_balance_transaction|funding_instructions"
-_OTHERS = r"(?:confirmation_)?token|ledger\.\w+|webhook_\w+|application_fee(?:\.refund)?|attempt|settlement"
+_OTHERS = (
+    r"(?:confirmation_)?token|ledger\.\w+|webhook_\w+|application_fee(?:\.refund)?|attempt|settlement|object"
+)
 _PARTS = rf"{_CASH}|{_OTHERS}|customer\.source|charge\.dispute|charge\.refund"
 _TYPE = re.compile(rf"(?:{_GROUPS}|{_PARTS})\.\w+")
 

@@ -12,7 +12,7 @@ def test_prefixes_and_numbers_are_those_that_databases_hold() -> None:
         "seti": 8, "setatt": 9, "mandate": 10, "bal": 11, "po": 12,
         "acct": 13, "tr": 14, "trr": 15, "tok": 16, "ctoken": 17, "du": 18,
         "we": 19, "wrp": 20,
-        "fee": 21, "fr": 22, "ccsbtxn": 23, "fundinst": 24, "att": 25, "stl": 26,
+        "fee": 21, "fr": 22, "ccsbtxn": 23, "fundinst": 24, "att": 25, "stl": 26, "imp": 27,
     }  # fmt: skip
 
 

@@ -1,0 +1,7 @@
+"""Bounds of imports from an older API."""
+
+# Each line is remembered by a digest, so that a file cannot say two things of one object.
+import_lines_max = 500_000
+import_line_bytes_max = 64 << 10
+# Lines that are imported, or compared with what was imported before, at once.
+import_page_lines = 100
