@@ -60,11 +60,11 @@ class Calls:
         deadline: Deadline,
     ) -> Answer:
         """Send one request and return its answer. `target` is behind the URL. Raises: NoAnswerError."""
-        try:
-            async with asyncio.timeout(deadline.left_ms() / 1000):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NotSentError("too many requests are in flight to the processor") from None
+        if self._slots.locked():
+            await self._wait_for_slot(deadline)
+        else:
+            # It does not wait, so it needs no timer.
+            await self._slots.acquire()
         tracer, trace, status = traces.tracer(), None, None
         try:
             left_ms, url = deadline.left_ms(), self._url + target
@@ -78,6 +78,13 @@ class Calls:
             self._slots.release()
             if tracer is not None and trace is not None:
                 tracer.called(trace, method, self._url, status=status)
+
+    async def _wait_for_slot(self, deadline: Deadline) -> None:
+        try:
+            async with asyncio.timeout(deadline.left_ms() / 1000):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NotSentError("too many requests are in flight to the processor") from None
 
 
 def lost(error: NoAnswerError) -> Outcome:
