@@ -12,6 +12,7 @@ from tests.mutants.planted_relay import RELAY
 from tests.mutants.planted_requests import REQUESTS
 from tests.mutants.planted_rollout import ROLLOUT
 from tests.mutants.planted_settlements import SETTLEMENTS
+from tests.mutants.planted_sharing import SHARING
 
 BATCH = "fastpay/engine/write/batch.py"
 TRANSACTIONS = "fastpay/engine/write/transactions.py"
@@ -377,5 +378,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *ROLLOUT,
     *PROCESSORS,
     *SETTLEMENTS,
+    *SHARING,
     *RELAY,
 )

@@ -37,4 +37,5 @@ async def test_tenants_share_what_there_is(scopes: tuple[object, ...], each: int
     await calls.cancel()
     await asyncio.sleep(0)
     assert len(calls) == 0
-    calls.admit(TENANT)
+    assert await fill(calls, *scopes) == counts
+    await calls.cancel()
