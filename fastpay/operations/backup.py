@@ -9,13 +9,14 @@ The sealing keys are in neither: who has the copies of the database must not hav
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -74,7 +75,8 @@ class Programs:
 def take(directory: Path, programs: Programs, database_url: str) -> Path:
     """Copy the cluster, verify the copy, and return its path. Raises: ConfigurationError."""
     base = directory / "base"
-    base.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _writing(base):
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = base / f"new-{os.getpid()}"
     shutil.rmtree(new, ignore_errors=True)
     options = ["--format=plain", "--wal-method=stream", "--checkpoint=fast", "--manifest-checksums=SHA256"]
@@ -108,7 +110,8 @@ def stream(directory: Path, programs: Programs, database_url: str) -> None:
     A replication slot keeps the log on the server while nobody receives it.
     """
     folder = directory / "wal"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     options = [f"--slot={SLOT}", "--no-password"]
     programs.run("pg_receivewal", "--create-slot", "--if-not-exists", *options, database_url=database_url)
     programs.become(
@@ -131,20 +134,8 @@ def restore(directory: Path, cluster: Path, *, at: dt.datetime | None, account: 
     if cluster.exists() and any(cluster.iterdir()):
         raise ConfigurationError(f"{cluster} is not empty; restore into a new directory")
     verify(backup)
-    shutil.copytree(backup, cluster, symlinks=True, dirs_exist_ok=True)
-    for segment in _segments(directory, backup):
-        shutil.copy2(segment, cluster / "pg_wal" / segment.name.removesuffix(_PARTIAL))
-    # PostgreSQL asks for a command that fetches the log. All of it is in pg_wal already.
-    lines = ["restore_command = 'false'", "recovery_target_action = 'promote'"]
-    if at is not None:
-        lines.append(f"recovery_target_time = '{at.astimezone(dt.UTC).isoformat()}'")
-    with open(cluster / "postgresql.auto.conf", "a", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
-    (cluster / "recovery.signal").touch(mode=0o600)
-    cluster.chmod(0o700)
-    if account is not None:
-        for entry in [cluster, *cluster.rglob("*")]:
-            os.chown(entry, account.uid, account.gid, follow_symlinks=False)
+    with _writing(cluster):
+        _copy(directory, backup, cluster, at=at, account=account)
     return backup
 
 
@@ -194,6 +185,37 @@ def copy_keys(keys: Path, target: Path, *, directory: Path) -> None:
         write_private(target.absolute(), keys.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"cannot copy the sealing keys to {target}: {error.strerror}") from error
+
+
+def _copy(
+    directory: Path, backup: Path, cluster: Path, *, at: dt.datetime | None, account: Account | None
+) -> None:
+    """Copy the cluster and its log, and set what it recovers to."""
+    shutil.copytree(backup, cluster, symlinks=True, dirs_exist_ok=True)
+    for segment in _segments(directory, backup):
+        shutil.copy2(segment, cluster / "pg_wal" / segment.name.removesuffix(_PARTIAL))
+    # PostgreSQL asks for a command that fetches the log. All of it is in pg_wal already.
+    lines = ["restore_command = 'false'", "recovery_target_action = 'promote'"]
+    if at is not None:
+        lines.append(f"recovery_target_time = '{at.astimezone(dt.UTC).isoformat()}'")
+    with open(cluster / "postgresql.auto.conf", "a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    (cluster / "recovery.signal").touch(mode=0o600)
+    cluster.chmod(0o700)
+    if account is not None:
+        for entry in [cluster, *cluster.rglob("*")]:
+            os.chown(entry, account.uid, account.gid, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Name the place if it cannot be written. Raises: ConfigurationError."""
+    try:
+        yield
+    except OSError as error:
+        # A copy of a tree has a list of triples: from, to and why.
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        raise ConfigurationError(f"cannot write {place}: {reason}") from error
 
 
 def _choose(directory: Path, at: dt.datetime | None) -> Path:

@@ -184,6 +184,13 @@ def test_what_a_restore_cannot_do_is_said(spawn_server: SpawnServer, scratch: Pa
     assert taken.returncode == 0
     assert "can only be restored as it is" in taken.stderr
     assert "sealed secrets in it are lost" in taken.stderr
+    (tmp_path / "file").touch()
+    beyond = str(tmp_path / "file" / "new")
+    for command in (["backup", "take", beyond], ["backup", "stream", beyond]):
+        unwritable = run_fastpay(*command, *place)
+        assert (unwritable.returncode, f"cannot write {beyond}" in unwritable.stderr) == (2, True)
+    unwritable = run_fastpay("restore", str(backups), "--into", beyond)
+    assert unwritable.stderr == f"fastpay: cannot write {beyond}: Not a directory\n"
     (copy,) = (backups / "base").iterdir()
     (copy / "PG_VERSION").write_text("8\n")
     damaged = run_fastpay("restore", str(backups), "--data-dir", str(scratch / "new"))
