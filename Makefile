@@ -14,7 +14,7 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 # `make help` shows the first line of each target's comment.
-.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel lock annotate clean
+.PHONY: help serve test check static packages demo bench bench-all bench-transport bench-compare soak fuzz mutants wheel release lock annotate clean
 
 # List the targets.
 help:
@@ -36,6 +36,7 @@ test: WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)))
 test:
 	@sh .ci/libraries; sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
+	@$(if $(ARGUMENTS),,$(BIN)/python -m release.tag --tested)
 
 # Run the checks and the tests that need no server.
 check: static
@@ -130,6 +131,12 @@ bench-compare: $(VENV)/.native $(VENV)/.test
 wheel: $(VENV)/.test $(VENV)/.native
 	$(QUIETLY) $(BIN)/pip install --quiet --group release
 	$(BIN)/python -m release $(ARGUMENTS)
+
+# Build the files of a release and tag the commit, if `make test` passed on it in this clone.
+# What is missing is named: changes that are not committed, the day in the changelog, a Python.
+release: $(VENV)/.test $(VENV)/.native
+	$(QUIETLY) $(BIN)/pip install --quiet --group release
+	$(BIN)/python -m release.tag
 
 # Write the locks of a release anew: versions and hashes of what is built with, and of what is installed.
 LOCK = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --only-binary :all: --generate-hashes --no-header

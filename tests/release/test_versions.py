@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from fastpay import __version__
 from fastpay.store.health import VERSION_MAX, VERSION_MIN
+from release import schemas
 from release.pythons import VERSIONS
 from release.sources import ROOT
 from tests.support.servers import run_fastpay
@@ -37,6 +38,18 @@ def test_each_version_begins_with_upgrade_notes() -> None:
     for entry in re.split(r"^## ", CHANGELOG, flags=re.MULTILINE)[1:]:
         (_, notes, *_) = re.split(r"^### ", entry, flags=re.MULTILINE)
         assert notes.startswith("Upgrade notes\n\n- ")
+
+
+def test_the_program_of_a_release_works_on_what_the_next_one_only_adds() -> None:
+    """Or an upgrade by one release could not be taken back."""
+    floors = schemas.read_floors(ROOT)
+    assert list(schemas.RELEASED) == [number for number, _ in reversed(ENTRIES[1:])]
+    assert [
+        stray for last in [*schemas.RELEASED.values()][-1:] for stray in schemas.find_strays(last, floors)
+    ] == []
+    # 0052 was released. 0053 and 0055 only add, 0056 takes something away, and 0054 names its neighbor.
+    example = {"0052": "0051", "0053": "0052", "0054": "0053", "0055": "0052", "0056": "0056"}
+    assert schemas.find_strays("0052", example) == ["0054"]
 
 
 def test_each_tag_is_a_released_version() -> None:

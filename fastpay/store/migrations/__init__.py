@@ -22,10 +22,11 @@ A migration is three files in `versions/`, here for number 0002:
             run_scripts(__file__)
 
 `works_with` is the newest revision that a program must know to work on the schema after this migration. What
-only adds (tables, columns that may be null or have a default, indexes) names the revision before it. So the
-program of the release before goes on working while the new one starts, and can be put back. What takes away
-or renames names its own revision, and comes in the release after the one that stopped using it. Migrations
-before 0033 have none: no release came before it.
+only adds (tables, columns that may be null or have a default, indexes) names the last revision of the newest
+release, also if other migrations came after it. So the program of that release goes on working while the new
+one starts, and can be put back. What takes away or renames names its own revision, and comes in the release
+after the one that stopped using it. Before the first release, which needs no predecessor, what only adds
+names the revision before it. The first 32 migrations have none.
 
 Numbers have four digits, begin at 0001 and have no gaps. There is no downgrade: the next migration corrects a
 deployed one. Statements that cannot run in a transaction (`create index concurrently`) are not allowed.
