@@ -161,6 +161,8 @@ def open_attempt(draft: Draft, intent: PaymentIntent, route: Route) -> Attempt:
         hold=hold(draft, route.reference, intent.amount, intent.currency),
         held=intent.amount,
         due_at=draft.moment_s + route.inquiry_s,
+        is_saved=route.is_saved,
+        is_absent=route.is_absent,
     )
     draft.put(opened, "attempt.created")
     return opened

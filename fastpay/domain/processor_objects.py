@@ -39,9 +39,14 @@ class AttemptTerms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Route(AttemptTerms, frozen=True, gc=False, kw_only=True):
-    """Where the payment of a request goes: to a processor, by an attempt."""
+    """Where the payment of a request goes: to a processor, by an attempt.
+
+    `is_saved` means that the processor keeps the card. A cardholder who `is_absent` cannot authenticate.
+    """
 
     processor: str
+    is_saved: bool = False
+    is_absent: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -87,7 +92,8 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     `authorization_id` what the processor calls the payment. `follow_up` of an authorization is its latest
     capture or void, of which at most one is open.
 
-    A setup is of `setup_intent` and of no payment. Its amount is 0, so it holds nothing.
+    A setup is of `setup_intent` and of no payment. Its amount is 0, so it holds nothing. `is_saved` and
+    `is_absent` are those of the route: with them an authorization can be sent again.
     """
 
     prefix: ClassVar[str] = "att"
@@ -116,6 +122,8 @@ class Attempt(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True
     refund: str | None = None
     cancellation_reason: str | None = None
     setup_intent: str | None = None
+    is_saved: bool = False
+    is_absent: bool = False
 
     @property
     def payment(self) -> str:

@@ -39,5 +39,7 @@ action_valid_s = 86_400
 # the processor forgets its key an order is sent again for the last time.
 void_tried_s = 86_400
 resend_margin_s = 3_600
+# How long an authorization with a saved card is sent again before it is voided instead.
+authorization_resent_s = 43_200
 # Why a person has decided about an attempt as they did.
 review_note_chars_max = 500

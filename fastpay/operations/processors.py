@@ -18,6 +18,7 @@ from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.notices import ProcessorNotices
 from fastpay.engine.processors.settling import Settling
 from fastpay.engine.read.reader import Reader
+from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
 from fastpay.operations.outages import Outages
 from fastpay.outbound.processors.making import ProcessorMaker
@@ -79,11 +80,11 @@ def open_live_payments(
     )
     janitor = AttemptJanitor(
         PostgresHousekeeping(pool),
-        writer,
+        TimedCommands(writer, identifiers),
         processors,
         clock=clock,
-        identifiers=identifiers,
         inquiry_s=settings.processor_inquiry_s,
+        reader=reader,
         links=links,
         is_away=is_away,
     )

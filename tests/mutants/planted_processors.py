@@ -82,8 +82,8 @@ PROCESSORS = (
     Mutant(
         "forget-the-reference",
         "fastpay/engine/processors/routed.py",
-        "        reference=route.reference,\n        amount=intent.amount,\n",
-        "        reference=intent.id,\n        amount=intent.amount,\n",
+        "made = _authorization(route.reference, intent",
+        "made = _authorization(intent.id, intent",
         (APPROVED,),
     ),
     Mutant(
@@ -159,21 +159,21 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-after-its-key-has-died",
         LADDER,
-        " or age_s >= keys.lifetime_s - limits.resend_margin_s:",
-        ":",
+        "and age_s < keys.lifetime_s - limits.resend_margin_s",
+        "",
         (STEPS,),
     ),
     Mutant(
         "send-an-order-again-where-no-answer-is-kept",
         LADDER,
-        'if keys is None or keys.kept != "responses" or',
-        "if keys is None or",
+        'and keys.kept == "responses"',
+        "",
         (STEPS,),
     ),
     Mutant(
         "send-an-order-again-under-another-key",
         ASKING,
-        "_carry_out(processor, attempt, order_of(attempt))",
+        "_carry_out(processor, attempt, order or order_of(attempt))",
         '_carry_out(processor, attempt, __import__("msgspec").structs.replace(order_of(attempt), reference='
         'f"{attempt.id}_{attempt.inquiries}"))',
         (TRIED,),
@@ -342,5 +342,33 @@ PROCESSORS = (
         "answers.setup_of(await self._post(requests.SETUPS, form, order.reference, deadline))",
         "answers.setup_of(await self._post(requests.SETUPS, form, None, deadline))",
         ("tests/processors/test_live_setups.py::test_a_processor_keeps_a_card_without_a_payment",),
+    ),
+    Mutant(
+        "forget-the-card-after-the-cardholder-has-authenticated",
+        "fastpay/engine/processors/actions.py",
+        "await keep(self._processors, scope, attempt.payment_method, attempt.processor, outcome)",
+        "pass",
+        (TRIED,),
+    ),
+    Mutant(
+        "send-a-saved-card-again-with-another-key",
+        "fastpay/engine/processors/routed.py",
+        "made = _authorization(attempt.id, intent",
+        'made = _authorization(attempt.id + "0", intent',
+        (TRIED,),
+    ),
+    Mutant(
+        "send-a-saved-card-again-for-ever",
+        LADDER,
+        "attempt.is_saved and is_known and age_s < limits.authorization_resent_s",
+        "attempt.is_saved and is_known",
+        (STEPS,),
+    ),
+    Mutant(
+        "send-a-token-to-another-processor",
+        JANITOR,
+        "kept is None or found is None or kept[0].name != attempt.processor",
+        "kept is None or found is None",
+        (TRIED,),
     ),
 )

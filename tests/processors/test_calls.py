@@ -14,6 +14,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import Declaration, Order
+from fastpay.engine.timed_commands import TimedCommands
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
@@ -172,19 +173,14 @@ async def test_two_instances_ask_once(database_url: str) -> None:
     processor.answers = processor.knows = False
     async with shop(database_url, acquirer=processor) as own, engine(database_url) as other:
         await own.pay()
-        second = AttemptJanitor(
-            PostgresHousekeeping(other.pool),
-            other.writer,
-            FakeProcessors(acquirer=processor),
-            clock=CLOCK,
-            identifiers=IdentifierFactory(CLOCK),
-        )
-        first = AttemptJanitor(
-            PostgresHousekeeping(own.instance.pool),
-            own.instance.writer,
-            FakeProcessors(acquirer=processor),
-            clock=CLOCK,
-            identifiers=IdentifierFactory(CLOCK),
+        first, second = (
+            AttemptJanitor(
+                PostgresHousekeeping(one.pool),
+                TimedCommands(one.writer, IdentifierFactory(CLOCK)),
+                FakeProcessors(acquirer=processor),
+                clock=CLOCK,
+            )
+            for one in (own.instance, other)
         )
         await asyncio.gather(first.inquire(), second.inquire(), first.inquire(), second.inquire())
         assert len(processor.inquiries) == 1

@@ -1,14 +1,18 @@
 """What is tried for an attempt once its processor was inquired in vain, on a real database."""
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 
 from fastpay import limits
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.processors.actions import CardholderActions
+from fastpay.engine.processors.configuration_ports import SavedCard
 from fastpay.engine.processors.ports import Declaration, Idempotency, Order, Outcome
+from fastpay.engine.processors.routed import Routed
 from tests.support.engine import CLOCK
 from tests.support.fake_processor import FakeProcessor, approved, saying
 from tests.support.live_shop import Shop, shop
@@ -71,6 +75,62 @@ async def test_a_refund_is_sent_again_with_its_key_to_its_processor_alone(databa
         assert other.orders == []
 
 
+async def saved_card(own: Shop, keeper: str) -> Routed:
+    """Return the route of a payment with a card that a processor keeps, whose cardholder is absent."""
+    own.processors.cards = AnyCard(SavedCard(processor=keeper, token="theirs/card"))
+    routed = await own.calls.route_saved(own.scope, "pm_1", is_absent=True)
+    assert routed is not None
+    return routed
+
+
+class AnyCard(dict[str, SavedCard]):
+    """One card, whatever it is called here."""
+
+    def __init__(self, card: SavedCard) -> None:
+        super().__init__()
+        self._card = card
+
+    def get(self, key: str, default: object = None) -> Any:
+        return self._card
+
+
+async def test_a_saved_card_is_charged_once_by_an_order_that_is_sent_again(database_url: str) -> None:
+    processor = FakeProcessor(KEPT)
+    processor.knows, processor.outcome = False, saying("unknown")
+    async with shop(database_url, acquirer=processor) as own:
+        await own.pay(
+            routed=await saved_card(own, "acquirer"), return_url="https://shop.example/", description="d"
+        )
+        await inquired_in_vain(own)
+        for outcome in (saying("unknown"), saying("not_sent"), saying("refused")):
+            processor.outcome = outcome
+            await own.janitor.inquire()
+            assert ((await own.attempt()).status, await own.in_doubt()) == ("open", 1000)
+        processor.outcome = approved
+        await own.janitor.inquire()
+        assert ((await own.attempt()).status, await own.in_doubt()) == ("approved", 0)
+        assert (await own.intent()).status == "succeeded"
+    # Each is the first one, to the last byte: the same key must not have another body.
+    first, *again = processor.orders
+    assert (first.token, first.return_url, first.description) == ("theirs/card", None, "d")
+    assert again == [first] * 4
+
+
+async def test_a_saved_card_whose_token_is_gone_is_voided(database_url: str) -> None:
+    processor, other = FakeProcessor(KEPT), FakeProcessor(KEPT)
+    processor.knows, processor.outcome = False, saying("unknown")
+    async with shop(database_url, acquirer=processor, other=other) as own:
+        await own.pay(routed=await saved_card(own, "acquirer"))
+        await inquired_in_vain(own)
+        # A token is of one processor.
+        own.processors.cards = AnyCard(SavedCard(processor="other", token="another"))
+        processor.outcome = only("void", saying("unknown"))
+        await own.janitor.inquire()
+        assert ((await own.attempt()).status, await own.in_doubt()) == ("not_found", 0)
+    assert [one.operation for one in processor.orders] == ["authorize", "void"]
+    assert other.orders == []
+
+
 async def test_a_refund_is_left_to_a_person_where_no_answer_is_kept(database_url: str) -> None:
     processor = FakeProcessor()
     async with shop(database_url, acquirer=processor) as own:
@@ -122,6 +182,22 @@ async def test_a_payment_that_waits_ends_only_if_the_processor_answers(database_
         await actions.void(own.scope, payment)
         assert (await own.intent()).status == "succeeded"
         assert not await actions.look(own.scope, payment)
+
+
+async def test_who_asks_for_a_client_keeps_the_card(database_url: str) -> None:
+    processor = FakeProcessor()
+    processor.outcome = processor.found = ACTION
+    async with shop(database_url, acquirer=processor) as own:
+        await own.pay()
+        actions = CardholderActions(
+            own.processors, own.instance.reader, own.instance.writer, identifiers=IdentifierFactory(CLOCK)
+        )
+        processor.found = lambda order: msgspec.structs.replace(approved(order), token="theirs/card")
+        intent = await own.intent()
+        assert await actions.look(own.scope, intent.id)
+        assert own.processors.cards == {
+            intent.payment_method: SavedCard(processor="acquirer", token="theirs/card")
+        }
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.processors.conftest import Upstream, authorization
+from tests.processors.test_cardholders import CHALLENGED, act
 from tests.processors.test_live_payments import PAY, Front, pay
 from tests.support.api import get, post
 from tests.support.servers import execute, fetch
 
+# A card whose cardholder is asked until it is set up.
+ASKS_ONCE = CHALLENGED | {"payment_method_data[card][number]": "4000002500003155"}
 AGAIN = {"amount": "700", "currency": "usd", "confirm": "true", "off_session": "true"}
 
 
@@ -56,6 +60,25 @@ def test_a_saved_card_pays_again_where_it_is_kept(front: Front) -> None:
                 "/v1/payment_intents", data=AGAIN | {"customer": customer, "payment_method": method}
             )
         assert refused.json()["error"]["code"] == "payment_method_unexpected_state"
+    front.check()
+
+
+@pytest.mark.parametrize("found_by", ["a client", "the janitor"])
+def test_a_card_is_kept_once_its_cardholder_has_authenticated(front: Front, found_by: str) -> None:
+    with front.client() as http:
+        customer = post(http, "/v1/customers")["id"]
+        begun = pay(http, customer=customer, setup_future_usage="off_session", **ASKS_ONCE).json()
+        assert begun["status"] == "requires_action", begun
+        assert fetch(front.server.database_url, "select 1 from payment_method_token") == []
+        act(begun["next_action"]["redirect_to_url"]["url"], "succeeded")
+        if found_by == "a client":
+            paid = post(http, f"/v1/payment_intents/{begun['id']}/confirm")
+        else:
+            paid = front.wait_ended(after=("requires_action",))
+        assert paid["status"] == "succeeded"
+        method = paid["payment_method"]
+        again = post(http, "/v1/payment_intents", customer=customer, payment_method=method, **AGAIN)
+        assert again["status"] == "succeeded"
     front.check()
 
 

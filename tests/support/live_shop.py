@@ -18,6 +18,7 @@ from fastpay.engine.processors.calls import ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import CardData
 from fastpay.engine.processors.routed import Routed
+from fastpay.engine.timed_commands import TimedCommands
 from fastpay.store.connections import connected
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.engine import CLOCK, Engine, check_books, engine, make_tenant
@@ -58,11 +59,11 @@ class Shop:
         )
         self.janitor = AttemptJanitor(
             PostgresHousekeeping(instance.pool),
-            instance.writer,
+            TimedCommands(instance.writer, identifiers),
             processors,
             clock=CLOCK,
-            identifiers=identifiers,
             inquiry_s=0,
+            reader=instance.reader,
         )
 
     async def route(self) -> Routed:
@@ -74,9 +75,9 @@ class Shop:
         command = msgspec.structs.replace(PAY, terms=Terms(route=routed.route), fields=fields)
         return self.instance.submission(command, self.scope, key=key)
 
-    async def pay(self, *, key: str | None = None, **fields: str) -> Outcome:
+    async def pay(self, *, key: str | None = None, routed: Routed | None = None, **fields: str) -> Outcome:
         """Do what a request does, and return its answer."""
-        routed = await self.route()
+        routed = routed or await self.route()
         submission = await self.submission(routed, key=key, **fields)
         outcome = await self.instance.writer.submit(submission)
         return await self.calls.follow(routed, submission, outcome)

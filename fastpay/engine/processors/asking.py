@@ -25,13 +25,18 @@ async def inquire(processor: ports.Processor, attempt: Attempt) -> ports.Outcome
 
 
 async def send_again(
-    processor: ports.Processor, attempt: Attempt, *, links: ErrorLinks = NO_LINKS
+    processor: ports.Processor,
+    attempt: Attempt,
+    *,
+    order: ports.Order | None = None,
+    links: ErrorLinks = NO_LINKS,
 ) -> RecordOutcome | None:
     """Send an order once more with its key, and return what the processor says of it.
 
-    That this one was not sent or was refused says nothing about the first one.
+    The `order` is what the attempt says itself, unless it is an authorization. That this one was not sent or
+    was refused says nothing about the first one.
     """
-    outcome = await _carry_out(processor, attempt, order_of(attempt))
+    outcome = await _carry_out(processor, attempt, order or order_of(attempt))
     result = result_of(outcome) if outcome.status in {"approved", "declined"} else None
     return None if result is None else RecordOutcome(id=attempt.id, result=result, links=links)
 

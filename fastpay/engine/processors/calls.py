@@ -157,7 +157,8 @@ class ProcessorCalls:
         if found is None:
             return None
         chosen, token = found
-        return Routed((chosen,), self._route(chosen), None, links, is_absent, token)
+        route = msgspec.structs.replace(self._route(chosen), is_saved=True, is_absent=is_absent)
+        return Routed((chosen,), route, None, links, is_absent, token)
 
     def follow_up(self, scope: Scope, links: ErrorLinks = NO_LINKS) -> FollowUp:
         """Return the terms of a capture, a void or a refund. Raises: Overloaded."""

@@ -14,14 +14,14 @@ from fastpay.clock import Clock
 from fastpay.domain.actions import AwaitAction
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.outcomes import ClaimAttempt, ReviewAttempt
+from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
 from fastpay.domain.plan import Command
 from fastpay.domain.processor_objects import Attempt
-from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
-from fastpay.engine.ports import Writer
 from fastpay.engine.processors import asking, ladder, ports
 from fastpay.engine.processors.results import command_of
+from fastpay.engine.processors.routed import order_again
 from fastpay.engine.processors.saving import keep
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.observability import telemetry
@@ -48,18 +48,19 @@ class AttemptJanitor(PeriodicWork):
     def __init__(
         self,
         store: AttemptStore,
-        writer: Writer,
+        commands: TimedCommands,
         processors: ports.Processors,
         *,
         clock: Clock,
-        identifiers: IdentifierFactory,
         inquiry_s: int = limits.processor_inquiry_s,
+        reader: ports.AttemptReader | None = None,
         links: ErrorLinks = NO_LINKS,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
-        self._commands = TimedCommands(writer, identifiers)
+        self._commands = commands
         self._processors = processors
+        self._reader = reader
         self._delays_s = tuple(inquiry_s * factor for factor in limits.inquiry_factors)
         self._clock = clock
         self._links = links
@@ -140,10 +141,26 @@ class AttemptJanitor(PeriodicWork):
             _log.error("attempt_left", attempt=attempt.id, processor=attempt.processor, reason=silence)
             await self._commands.carry_out(scope, ReviewAttempt(id=attempt.id, reason=silence))
             return
-        ask = asking.send_again if step == "resend" else asking.void
-        command = await ask(processor, attempt, links=self._links)
+        if step == "void":
+            command = await asking.void(processor, attempt, links=self._links)
+        else:
+            command = await self._send_again(scope, processor, attempt)
         if command is not None:
             await self._commands.carry_out(scope, command)
+
+    async def _send_again(
+        self, scope: Scope, processor: ports.Processor, attempt: Attempt
+    ) -> RecordOutcome | None:
+        """Send an order again. An authorization has its token, and is voided if that is gone."""
+        if attempt.operation != "authorize":
+            return await asking.send_again(processor, attempt, links=self._links)
+        kept = await self._processors.keeper(scope, attempt.payment_method)
+        found = None if self._reader is None else await self._reader.get(scope, attempt.payment)
+        if kept is None or found is None or kept[0].name != attempt.processor:
+            return await asking.void(processor, attempt, links=self._links)
+        assert isinstance(found.object, PaymentIntent)
+        order = order_again(attempt, found.object, kept[1])
+        return await asking.send_again(processor, attempt, order=order, links=self._links)
 
     async def _wait_for_cardholder(
         self, scope: Scope, processor: ports.Processor, attempt: Attempt, command: AwaitAction

@@ -7,7 +7,7 @@ import msgspec
 from fastpay.domain.attempts import future_usage, is_manual
 from fastpay.domain.error_links import ErrorLinks
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.processor_objects import NO_CURRENCY, AttemptTerms, Route
+from fastpay.domain.processor_objects import NO_CURRENCY, Attempt, AttemptTerms, Route
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.processors import ports
 
@@ -56,18 +56,30 @@ def order(route: Route, intent: PaymentIntent | SetupIntent, routed: Routed) -> 
             return_url=intent.return_url,
             metadata=intent.metadata,
         )
+    saves = routed.card is not None and intent.customer is not None and future_usage(intent) is not None
+    made = _authorization(route.reference, intent, is_absent=routed.is_absent)
+    return msgspec.structs.replace(made, card=routed.card, token=routed.token, saves=saves)
+
+
+def order_again(attempt: Attempt, intent: PaymentIntent, token: str) -> ports.Order:
+    """Return the order of an authorization whose card the processor keeps, as it was sent first.
+
+    If the payment's texts have changed since, the processor refuses the key, which says nothing.
+    """
+    made = _authorization(attempt.id, intent, is_absent=attempt.is_absent)
+    return msgspec.structs.replace(made, token=token)
+
+
+def _authorization(reference: str, intent: PaymentIntent, *, is_absent: bool) -> ports.Order:
     return ports.Order(
         operation="authorize",
-        reference=route.reference,
+        reference=reference,
         amount=intent.amount,
         currency=intent.currency,
-        card=routed.card,
-        token=routed.token,
-        saves=routed.card is not None and intent.customer is not None and future_usage(intent) is not None,
         captures=not is_manual(intent),
         description=intent.description,
         statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,
         # Without a way back a payment that needs the cardholder is declined.
-        return_url=None if routed.is_absent else intent.return_url,
+        return_url=None if is_absent else intent.return_url,
         metadata=intent.metadata,
     )

@@ -28,6 +28,9 @@ LAST_S = KEPT.lifetime_s - limits.resend_margin_s
         ("authorize", {}, limits.void_tried_s, "review"),
         ("authorize", {"voids": False, "idempotency": KEPT}, 0, "review"),
         ("authorize", {"finds_references": False}, 0, "review"),
+        ("saved", {"idempotency": KEPT}, limits.authorization_resent_s - 1, "resend"),
+        ("saved", {"idempotency": KEPT}, limits.authorization_resent_s, "void"),
+        ("saved", {}, 0, "void"),
     ],
 )
 def test_what_is_tried_follows_from_what_the_processor_declares(
@@ -36,7 +39,8 @@ def test_what_is_tried_follows_from_what_the_processor_declares(
     attempt = Attempt(
         id="att_1",
         created=1_000,
-        operation=operation,
+        operation="authorize" if operation == "saved" else operation,
+        is_saved=operation == "saved",
         payment_intent="pi_1",
         payment_method="pm_1",
         amount=5,
