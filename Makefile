@@ -91,7 +91,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 soak: $(VENV)/.test $(VENV)/.native
 	@sh .ci/packages soak
 	$(QUIETLY) $(BIN)/pip install --quiet --group release
-	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/processors/test_two_books.py tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/api/test_fingerprints.py tests/unit/native/test_rendering.py tests/unit/engine/read/test_reader_model.py
+	FASTPAY_TEST_SOAK=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/crash tests/model tests/processors/test_two_books.py tests/rollout/test_move.py tests/store/test_plans.py tests/http/test_random_input.py tests/http/test_request_log_secrecy.py tests/unit/api/test_fingerprints.py tests/unit/native/test_rendering.py tests/unit/engine/read/test_reader_model.py
 	$(BIN)/python -m tests.faults.crowd
 	$(BIN)/python -m tests.bank.soak --minutes $(MINUTES) $(ARGUMENTS)
 	$(BIN)/python -m tests.bank.soak --pooler --minutes $(MINUTES) $(ARGUMENTS)

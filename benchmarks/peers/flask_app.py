@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import BadRequest, NotFound, Unauthorized, UnsupportedMediaType
 
+from benchmarks.peers import customer as customers
 from benchmarks.peers import refund as refunds
 from benchmarks.peers.mapped import (
     Account,
@@ -32,10 +33,11 @@ from benchmarks.peers.mapped import (
     ObjectVersion,
     PaymentIntent,
     PaymentMethod,
+    StoredCustomer,
     StoredRefund,
     Transfer,
 )
-from benchmarks.peers.params import CreatePaymentIntent, CreateRefund, parse
+from benchmarks.peers.params import CreateCustomer, CreateCustomersPayment, CreateRefund, parse
 from benchmarks.peers.payment import (
     EVENT_COUNT,
     Payment,
@@ -47,6 +49,8 @@ from benchmarks.peers.payment import (
 )
 
 KEY_CACHE_SECONDS = 2.0
+# What has rows of its own in the tenant's sequence.
+_Made = Payment | refunds.Refund | customers.Customer
 _COUNTERS = ("debits_posted", "credits_posted", "debits_pending", "credits_pending")
 
 
@@ -88,6 +92,17 @@ class Store:
                 self._write(session, payment)
             return first
 
+    def enroll(self, customer: customers.Customer, idempotency_key: str, asked: bytes) -> Any:
+        """Write the customer in one transaction; return the first answer's row where the key was used."""
+        with self._session.begin() as session:
+            first = _claim(session, customer, idempotency_key, asked)
+            if first is None:
+                scope = {"tenant_id": customer.tenant.id, "livemode": customer.tenant.livemode}
+                row = {"customer_id": customer.customer_id, "version": 1, "email": customer.email}
+                _add(session, StoredCustomer, [{**scope, **row, "deleted": False}])
+                self._book(session, customer, "", customers.EVENT_COUNT)
+            return first
+
     def give_back(
         self, tenant: Tenant, params: CreateRefund, idempotency_key: str, asked: bytes
     ) -> tuple[refunds.Refund | None, Any]:
@@ -120,6 +135,7 @@ class Store:
         shared = {**scope, "version": 1, "currency": payment.currency, "amount": payment.amount}
         _add(session, PaymentMethod, [{**scope, "payment_method_id": payment.method_id, "version": 1}])
         intent = {"payment_intent_id": payment.intent_id, "status": "succeeded", "amount_capturable": 0}
+        intent["customer_id"] = payment.customer_id
         _add(session, PaymentIntent, [{**shared, **intent, "amount_received": payment.amount}])
         charge = {
             "charge_id": payment.charge_id,
@@ -150,9 +166,7 @@ class Store:
         _add(session, StoredRefund, [row])
         self._book(session, made, charge.currency, refunds.EVENT_COUNT)
 
-    def _book(
-        self, session: Session, made: Payment | refunds.Refund, currency: str, event_count: int
-    ) -> None:
+    def _book(self, session: Session, made: _Made, currency: str, event_count: int) -> None:
         """Write what has a place in the tenant's sequence."""
         sequence = self._advance(session, made.tenant, event_count)
         self._move(session, made, currency)
@@ -168,7 +182,7 @@ class Store:
         sequence: int = book.sequence
         return sequence
 
-    def _move(self, session: Session, made: Payment | refunds.Refund, currency: str) -> None:
+    def _move(self, session: Session, made: _Made, currency: str) -> None:
         columns = _columns(Account)
         moved = made.moved()
         # The tenant's book is locked, so that nobody else opens or moves these accounts.
@@ -196,7 +210,7 @@ def _columns(mapped: type[Base]) -> Any:
     return mapped
 
 
-def _claim(session: Session, made: Payment | refunds.Refund, idempotency_key: str, asked: bytes) -> Any:
+def _claim(session: Session, made: _Made, idempotency_key: str, asked: bytes) -> Any:
     """Store the answer under the key; return the first answer's row where there is one already."""
     values = {
         "digest": key_digest(made.tenant, idempotency_key),
@@ -276,10 +290,18 @@ def create_app() -> Flask:
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.post("/v1/customers")
+    def create_customer() -> Response:
+        tenant = authenticate()
+        params, idempotency_key = _read_params(CreateCustomer), _read_key()
+        customer, asked = customers.enroll(tenant, params), fingerprint(params)
+        first = store.enroll(customer, idempotency_key, asked)
+        return _answer(customer.answer, customer.request_id) if first is None else _replay(first, asked)
+
     @app.post("/v1/payment_intents")
     def create_payment_intent() -> Response:
         tenant = authenticate()
-        params, idempotency_key = _read_params(CreatePaymentIntent), _read_key()
+        params, idempotency_key = _read_params(CreateCustomersPayment), _read_key()
         payment, asked = pay(tenant, params), fingerprint(params)
         first = store.take(payment, idempotency_key, asked)
         if first is None:
@@ -314,7 +336,7 @@ def create_app() -> Flask:
     return app
 
 
-_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund)
+_Params = TypeVar("_Params", CreateCustomersPayment, CreateCustomer, CreateRefund)
 
 
 def _read_key() -> str:

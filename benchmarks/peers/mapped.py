@@ -32,6 +32,12 @@ class IdempotencyKey(Base):
     __tablename__ = "idempotency"
 
 
+class StoredCustomer(Base):
+    """A customer."""
+
+    __tablename__ = "customer"
+
+
 class PaymentMethod(Base):
     """A card."""
 

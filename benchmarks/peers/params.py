@@ -31,6 +31,21 @@ class CreatePaymentIntent(BaseModel):
         return value
 
 
+class CreateCustomersPayment(CreatePaymentIntent):
+    """A payment to be made at once, of a customer or of nobody known."""
+
+    customer: Annotated[str, Field(pattern="^cus_[0-9a-f]{32}$")] | None = None
+
+
+class CreateCustomer(BaseModel):
+    """A customer to remember."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    email: Annotated[str, Field(max_length=512)] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)] = {}
+
+
 class CreateRefund(BaseModel):
     """Money to give back."""
 
@@ -52,7 +67,9 @@ class CreateTransfer(BaseModel):
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=50)] = {}
 
 
-_Params = TypeVar("_Params", CreatePaymentIntent, CreateRefund, CreateTransfer)
+_Params = TypeVar(
+    "_Params", CreatePaymentIntent, CreateCustomersPayment, CreateCustomer, CreateRefund, CreateTransfer
+)
 
 
 def parse(model: type[_Params], content_type: str, body: bytes) -> _Params:

@@ -54,7 +54,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status and the code, and "retry" where the response says that the request may be sent again.
     `progress` is how far a payment was said to have come (see `progress_of`), `balance` what a balance was
     said to be. `hook` names the path of a webhook endpoint (see `hook_of`). It is said to begin behind
-    `start`, and `through` is the number up to which everything is said to be delivered.
+    `start`, and `through` is the number up to which everything is said to be delivered. In front of an older
+    API `side` says who has answered, and `customer` whose payment it is.
     """
 
     client: int
@@ -75,6 +76,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     is_strict: bool = False
     start: int | None = None
     through: int | None = None
+    side: str = ""
+    customer: str = ""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
