@@ -17,9 +17,9 @@ _SUCCESS = range(200, 300)
 
 
 class Expected(NamedTuple):
-    """The events of a write, and the kind of transfer that moves the amount in a field of the answer."""
+    """The events of a write in order, and the kind of transfer that moves what a field of the answer says."""
 
-    events: frozenset[str]
+    events: tuple[str, ...]
     kind: str | None = None
     amount: str = "amount"
 
@@ -27,17 +27,17 @@ class Expected(NamedTuple):
 # By route and by the status that the answer shows, None for any other. Writes that name an object go to the
 # side that has it, so these make new ones.
 EXPECTED: Mapping[tuple[str, str | None], Expected] = {
-    (_CREATE, None): Expected(frozenset(("payment_intent.created",))),
+    (_CREATE, None): Expected(("payment_intent.created",)),
     (_CREATE, "succeeded"): Expected(
-        frozenset(("payment_intent.created", "charge.succeeded", "payment_intent.succeeded")),
+        ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded"),
         "capture",
         "amount_received",
     ),
     (_CREATE, "requires_capture"): Expected(
-        frozenset(("payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated"))
+        ("payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated")
     ),
-    ("POST /v1/customers", None): Expected(frozenset(("customer.created",))),
-    ("POST /v1/setup_intents", None): Expected(frozenset(("setup_intent.created",))),
+    ("POST /v1/customers", None): Expected(("customer.created",)),
+    ("POST /v1/setup_intents", None): Expected(("setup_intent.created",)),
 }
 
 
@@ -56,8 +56,14 @@ def compare_effects(route: str, legacy: Shown, effects: Effects) -> Iterator[Dif
     expected = EXPECTED.get(key) or EXPECTED.get((route, None))
     if expected is None:
         return
-    for event in sorted(expected.events - effects.events):
-        yield Difference("event", event, event, NOTHING)
+    for event in expected.events:
+        if event not in effects.events:
+            yield Difference("event", event, event, NOTHING)
+    ordered = [event for event in effects.events if event in expected.events]
+    for one, other in zip([one for one in expected.events if one in ordered], ordered, strict=False):
+        if one != other:
+            yield Difference("event", "(order)", one, other)
+            break
     if expected.kind is not None:
         said: Any = body.get(expected.amount)
         moved = effects.moved.get((expected.kind, str(body.get("currency"))), 0)

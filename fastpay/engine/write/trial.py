@@ -28,9 +28,9 @@ _MOVING = frozenset(("posted", "post"))
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """What a command would have done: the types of its events, and what it moves by kind and currency."""
+    """What a command would have done: its events' types in order, and what it moves by kind and currency."""
 
-    events: frozenset[str] = frozenset()
+    events: tuple[str, ...] = ()
     moved: Mapping[tuple[str, str], int] = {}
 
 
@@ -85,12 +85,12 @@ class TrialWriter:
 
 
 def _effects(changes: Changes) -> Effects:
-    events: set[str] = set()
+    events: list[str] = []
     moved: dict[tuple[str, str], int] = {}
     for _, draft in changes.drafts:
-        events.update(event.type for event in draft.events)
+        events += [event.type for event in draft.events]
         for transfer in draft.transfers:
             if transfer.phase in _MOVING:
                 key = (transfer.kind, transfer.currency)
                 moved[key] = moved.get(key, 0) + transfer.amount
-    return Effects(frozenset(events), moved)
+    return Effects(tuple(events), moved)

@@ -78,6 +78,17 @@ def test_a_worse_side_is_found(rates: tuple[float, float], requests: tuple[int, 
     assert all(one is not None and one <= blocks for one in found), found
 
 
+@pytest.mark.parametrize(("every", "requests"), [(100, 1_100), (50, 550), (20, 220), (10, 100), (1, 10)])
+def test_so_many_requests_of_each_side_are_enough(every: int, requests: int) -> None:
+    """Each `every`th request is bad at fastpay, none at the older API; docs/MIGRATION.md has the numbers."""
+    evidence = Evidence()
+    for number in itertools.count(1):
+        evidence = evidence.after(Sides(1, 0, 1, int(number % every == 0)))
+        if evidence.is_worse:
+            break
+    assert evidence.seen.fastpay == requests
+
+
 def test_a_better_side_is_never_worse() -> None:
     chance = random.Random(7)
     assert all(simulated(chance, (0.3, 0.05), (9, 9)) is None for _ in range(50))
