@@ -237,6 +237,13 @@ class LegacySilent(FastpayError):
     default_code = "outcome_unknown"
 
 
+class LegacyUnmergeable(FastpayError):
+    """The legacy API's part of an answer of both sides cannot be merged with this server's."""
+
+    status = 502
+    default_code = "legacy_unmergeable"
+
+
 class LegacyLoop(FastpayError):
     """The legacy API sends requests back to this server."""
 
@@ -297,6 +304,7 @@ CODES: Mapping[str, str] = {
     "legacy_failed": "The older API behind this one gave no valid answer. Send the request again.",
     "legacy_loop": "The older API behind this one sends requests back. An operator must mend its address.",
     "legacy_timed_out": "The older API behind this one was too slow. Send the request again.",
+    "legacy_unmergeable": "The older API's part of this answer cannot be merged. An operator must look why.",
     "legacy_unavailable": "The older API behind this one cannot be reached. Nothing was sent to it.",
     "linked_chain_failed": "Another transfer of the linked chain failed.",
     "linked_chain_open": "The last transfer of a batch is linked to a next one.",

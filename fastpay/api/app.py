@@ -19,6 +19,7 @@ from fastpay.api.context import Services
 from fastpay.api.cors import Preflight, is_preflight
 from fastpay.api.endpoints import Health, ServedPath, UnknownPath
 from fastpay.api.legacy import PassThrough
+from fastpay.api.merging import both_sides
 from fastpay.api.openapi import pages
 from fastpay.api.reads import Retrieve
 from fastpay.api.resource import Resources
@@ -54,7 +55,7 @@ from fastpay.api.resources import (
     webhook_endpoints,
 )
 from fastpay.api.routes import Endpoint, Route
-from fastpay.api.routing import RoutedPath
+from fastpay.api.routing import Answering, RoutedPath
 from fastpay.api.shadowing import Candidate, Shadow, candidate_services
 from fastpay.api.writes import LiveWrite, Write
 from fastpay.domain.identifiers import Scope as TenantScope
@@ -145,14 +146,17 @@ class Application:
                 path: RoutedPath(
                     services,
                     path,
-                    served,
+                    Answering(
+                        served,
+                        Candidate(
+                            ServedPath(unseen, path, by_path[path]),
+                            is_decided=type(by_path[path].get("POST")) in (Write, LiveWrite),
+                        ),
+                        both_sides(services, services.front.legacy, path, served, by_path[path].get("GET")),
+                    ),
                     front=services.front,
                     pass_through=self._pass_through,
                     shadow=shadow,
-                    candidate=Candidate(
-                        ServedPath(unseen, path, by_path[path]),
-                        is_decided=type(by_path[path].get("POST")) in (Write, LiveWrite),
-                    ),
                     body_factor=max(endpoint.policy.body_factor for endpoint in by_path[path].values()),
                 )
                 for path, served in paths.items()

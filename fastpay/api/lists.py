@@ -27,6 +27,8 @@ from fastpay.engine.event_ports import EventPage
 from fastpay.engine.ports import Filter, Page
 from fastpay.errors import InvalidRequest
 
+# Set in the ASGI scope by this server alone: a page is of the oldest objects that fit, not of the newest.
+OLDEST_FIRST = "fastpay.oldest_first"
 # A search accepts this among the paths to expand, and then counts.
 _TOTAL_COUNT = "total_count"
 
@@ -79,7 +81,7 @@ class List(Generic[_Params]):
         if self._owner is not None:
             values.append(await self._owned(call, self._owner))
         wanted = Filter(kind=self.resource.kind.prefix, values=tuple(values))
-        page = await page_of(params, self.resource.kind, partial(self._exists, call))
+        page = in_order_of(call, await page_of(params, self.resource.kind, partial(self._exists, call)))
         snapshots = await begin_page(call, paths)
         rows = await self._rows(call, params, wanted, page)
         call.ended("read")
@@ -234,6 +236,11 @@ async def page_of(params: ListParams, kind: Kind, exists: Callable[[str], Awaita
         earliest, latest = created_bounds(params.created)
         below, above = min(below, latest), max(above, earliest)
     return Page(limit=params.limit, below=below, above=above, ascending=ascending)
+
+
+def in_order_of(call: Call, page: Page) -> Page:
+    """Return a page without a cursor, of the oldest objects if that is what this server asks itself for."""
+    return msgspec.structs.replace(page, ascending=True) if call.asgi.get(OLDEST_FIRST) else page
 
 
 async def cursors(

@@ -1,7 +1,7 @@
 """Which objects a request names, in its query or its body, before anybody reads it in full."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -25,12 +25,16 @@ def is_reference(value: str) -> bool:
     return found is not None and found[1] in _PREFIXES and value not in _OF_BOTH
 
 
-def named_in(query: bytes, body: bytes, content_type: str) -> list[str]:
+def named_in(query: bytes, body: bytes, content_type: str, *, besides: Collection[str] = ()) -> list[str]:
     """Return the identifiers that parameters name. Whoever answers refuses what cannot be read."""
     pairs = [*_form(query)]
     if body:
         pairs += _json(body) if "json" in content_type.lower() else _form(body)
-    return [value for name, value in pairs if name.partition("[")[0] not in _TEXTS and is_reference(value)]
+    return [
+        value
+        for name, value in pairs
+        if name.partition("[")[0] not in _TEXTS and name not in besides and is_reference(value)
+    ]
 
 
 def email_in(body: bytes, content_type: str) -> str | None:

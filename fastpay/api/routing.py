@@ -6,6 +6,7 @@ other one never gets the request.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -16,17 +17,33 @@ from fastpay.api.context import Services
 from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
+from fastpay.api.merging import CURSORS, BothSides
 from fastpay.api.shadowing import Candidate, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
-from fastpay.engine.rollout.choice import LEGACY, RouteState, Side, choose, owner_of_all
+from fastpay.engine.rollout.choice import BOTH, FASTPAY, LEGACY, RouteState, Side, choose, owner_of_all
 from fastpay.engine.rollout.finding_ports import RouteKey
+from fastpay.engine.rollout.ports import ClientLeft
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.write.idempotency import key_digest
 from fastpay.errors import FastpayError, InvalidRequest, Unauthenticated
 
 _CUSTOMERS = "/v1/customers"
-_SERVED_HERE = (b"fastpay-served-by", b"fastpay")
 _DRAWN_BYTES = 16
+
+
+class Answering(NamedTuple):
+    """What answers requests for a path here.
+
+    | field       | answers                                                                           |
+    |-------------|-----------------------------------------------------------------------------------|
+    | `served`    | what is this server's                                                             |
+    | `candidate` | as `served` does, for nobody: on a route in `shadow`                              |
+    | `both`      | what names no object on a split route, of both sides; None if they are not merged |
+    """
+
+    served: ServedPath
+    candidate: Candidate
+    both: BothSides | None
 
 
 class RoutedPath:
@@ -36,23 +53,20 @@ class RoutedPath:
         self,
         services: Services,
         template: str,
-        served: ServedPath,
+        answering: Answering,
         *,
         front: Front,
         pass_through: PassThrough,
         shadow: Shadow,
-        candidate: Candidate,
         body_factor: int,
     ) -> None:
-        """`candidate` answers as `served` does, for nobody: on a route in `shadow`."""
         self._services = services
         self._template = template
-        self._served = served
+        self._served, self._candidate, self._both = answering
         self._routes = front.routes
         self._pass_through = pass_through
         self._shadow = shadow
         self._guardrails = front.guardrails
-        self._candidate = candidate
         self._body_bytes_max = services.settings.body_bytes_max * body_factor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,23 +79,37 @@ class RoutedPath:
                 receive = _again(body, receive)
             route = f"{'GET' if scope['method'] == 'HEAD' else scope['method']} {self._template}"
             state = self._routes.state_of(route)
+            if body is None and state.state == "split" and await self._is_of_both(scope, headers):
+                assert self._both is not None
+                send = _marked(send, BOTH)
+                await self._both(scope, receive, send)
+                return
             named = self._named(scope, headers, body)
             key = RouteKey(state.change, route)
             side = await self._choose(scope, key, headers, body, state, owner_of_all(named))
-        except ClientGone:
+        except (ClientGone, ClientLeft):
             return
         except FastpayError as error:
             await self._pass_through.refuse(scope, send, error)
             return
-        if state.state == "split":
+        # Going back would help no read that both sides answer: what names an object stays with its side.
+        if state.state == "split" and (body is not None or self._both is None):
             send = self._watched(send, key, side)
         if side != LEGACY:
-            await self._served(scope, receive, _marked(send))
+            await self._served(scope, receive, _marked(send, FASTPAY))
         elif state.state == "shadow":
             request = ShadowRequest(scope, key, self._candidate, named, body)
             await self._shadow(request, receive, send)
         else:
             await self._pass_through(scope, receive, send)
+
+    async def _is_of_both(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        """Tell whether a read is of what both sides have, and of a client that both may know."""
+        if self._both is None or not self._both.fits(scope, headers):
+            return False
+        if references.named_in(scope["query_string"], b"", "", besides=CURSORS):
+            return False
+        return await self._find_client(scope, headers) is not None
 
     def _named(self, scope: Scope, headers: Mapping[str, str], body: bytes | None) -> list[str]:
         """Return the identifiers that decide where a request belongs: those of its path, else all others."""
@@ -171,12 +199,13 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _marked(send: Send) -> Send:
+def _marked(send: Send, who: str) -> Send:
     """Return a `send` that says who has answered."""
+    served_by = (b"fastpay-served-by", who.encode())
 
     async def mark(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], _SERVED_HERE]
+            message["headers"] = [*message["headers"], served_by]
         await send(message)
 
     return mark

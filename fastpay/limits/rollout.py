@@ -20,6 +20,12 @@ rollout_history_max = 1_000
 
 assert legacy_connect_ms < legacy_timeout_ms
 
+# Answers that both sides have a part of: the legacy API's part, how many such requests of a path at the same
+# time, and the pages of the legacy API that are read to go back from a cursor if it has nothing older.
+merged_part_bytes_max = 1_048_576
+merged_requests_max = 64
+merged_pages_max = 10
+
 # Comparison of answers (shadow). Requests that are compared at the same time; more are dropped and counted.
 shadow_requests_max = 8
 shadow_body_bytes_max = 262_144

@@ -1,7 +1,7 @@
 """Puts together what an instance needs to stand in front of an older API, and what operators see of it."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastpay.clock import Clock
@@ -108,6 +108,18 @@ def route_names() -> list[str]:
     from fastpay.api.app import ROUTES  # noqa: PLC0415 - only operators ask
 
     return [f"{route.method} {route.path}" for route in ROUTES]
+
+
+def reads_alone() -> Mapping[str, str | None]:
+    """Return, for each read, why its answer is one side's if it is split; None if both sides have a part."""
+    from fastpay.api.app import ROUTES  # noqa: PLC0415 - only the command line asks
+    from fastpay.api.merging import why_alone  # noqa: PLC0415
+
+    return {
+        f"GET {route.path}": why_alone(route.path, route.endpoint.contract)
+        for route in ROUTES
+        if route.method == "GET"
+    }
 
 
 def describe(change: RouteChange) -> str:

@@ -15,7 +15,7 @@ from fastpay.engine.rollout.finding_ports import Example, Measure
 from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
 from fastpay.engine.rollout.latency import Latency, latency_of
 from fastpay.engine.rollout.routes import EVERY
-from fastpay.operations.rollout import route_names, written
+from fastpay.operations.rollout import reads_alone, route_names, written
 from fastpay.store.rollout import RouteChange, list_changes, list_routes
 from fastpay.store.rollout_findings import Finding, list_findings
 from fastpay.store.rollout_guard import list_evidence
@@ -95,12 +95,12 @@ def status_lines(settings: Settings, report: Report) -> Iterator[str]:
     """Yield the state of each route, what comparing has found, and why a route is not what was set."""
     if settings.legacy_url is None:
         yield "legacy_url is not set: fastpay answers every route"
+    has_moved = any(change.state.state in ("split", "fastpay") for change in report.history)
     for route in report.routes:
         told = f"{route.route}  {route.state}"
         if route.since is not None:
             told += f"  since {route.since:%Y-%m-%d %H:%M:%S}Z by {route.changed_by}"
-        if route.state.startswith("split") and not route.route.startswith("POST "):
-            told += "  (what names no object stays with legacy: lists and balances are not merged)"
+        told += _of_reads(route, has_moved=has_moved)
         if route.verdict is not None:
             told += f"  {_found(route)}"
         yield told
@@ -177,7 +177,7 @@ def _route(
         verdict = f"red: rolled back: {change.reason}"
     elif state.state == "shadow":
         verdict = _verdict(equal, differing)
-    elif state.state == "split" and state.percent:
+    elif state.state == "split" and state.percent and reads_alone().get(name, "a write") is not None:
         verdict = _verdict_of_split(watched)
     return RouteReport(
         name,
@@ -196,6 +196,18 @@ def _route(
         tuple(watched),
         change.route if change is not None and change.reason is not None else None,
     )
+
+
+def _of_reads(route: RouteReport, *, has_moved: bool) -> str:
+    """Return whose objects a read shows that names none, where that may not be clear."""
+    if not route.route.startswith("GET "):
+        return ""
+    alone = reads_alone()[route.route]
+    if route.state.startswith("split"):
+        return "  (merged: of both sides)" if alone is None else f"  (of legacy alone: {alone})"
+    if alone is None and has_moved and route.state in ("legacy", "shadow"):
+        return "  (of legacy alone: split=0 merges it with what fastpay has made)"
+    return ""
 
 
 def _verdict(equal: int, differing: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tests.rollout.states import set_all
 from tests.support.api import open_client
 from tests.support.doors import H2C, HTTP1, Door
-from tests.support.legacy import RawLegacy, running_legacy
+from tests.support.legacy import OK, RawLegacy, running_legacy
 from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import make_tenant
 
@@ -66,4 +66,5 @@ def shop(front: RunningServer) -> Iterator[httpx.Client]:
 @pytest.fixture(autouse=True)
 def _nothing_of_others(legacy: RawLegacy) -> None:
     legacy.answers.clear()
+    legacy.otherwise = lambda target: OK
     legacy.heard.clear()

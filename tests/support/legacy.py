@@ -29,10 +29,14 @@ class Heard:
 
 @dataclass
 class RawLegacy:
-    """The server. `answers` are by path: bytes, or what takes over the connection."""
+    """The server. `answers` are by path: bytes, or what takes over the connection.
+
+    `otherwise` returns the bytes for any other target.
+    """
 
     answers: dict[str, bytes | Handler] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
+    otherwise: Callable[[str], bytes] = lambda target: OK
     url: str = ""
     connections: int = 0
     ended: int = 0
@@ -53,7 +57,8 @@ class RawLegacy:
             while True:
                 heard = await _read_head(reader, number)
                 self.heard.append(heard)
-                answer = self.answers.get(heard.line.split(" ")[1].partition("?")[0], OK)
+                target = heard.line.split(" ")[1]
+                answer = self.answers.get(target.partition("?")[0]) or self.otherwise(target)
                 if callable(answer):
                     await answer(heard, reader, writer)
                     break

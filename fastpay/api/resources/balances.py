@@ -15,7 +15,7 @@ from fastpay.api.envelopes import render_list
 from fastpay.api.expansion import expand
 from fastpay.api.layout import Field, Shape, When, fields, template
 from fastpay.api.list_params import CreatedListParams
-from fastpay.api.lists import absent, cut, page_of
+from fastpay.api.lists import absent, cut, in_order_of, page_of
 from fastpay.api.payout_transactions import PayoutTransactions
 from fastpay.api.resource import Reference, Resource, Snapshot
 from fastpay.api.routes import Contract, Policy, Route
@@ -228,7 +228,7 @@ class ListBalanceTransactions:
         async def exists(identifier: str) -> bool:
             return len(await _transfers(reader, scope, [identifier])) > 0
 
-        page = await page_of(params, kinds.BALANCE_TRANSACTION, exists)
+        page = in_order_of(call, await page_of(params, kinds.BALANCE_TRANSACTION, exists))
         snapshots = await begin_page(call, paths)
         transfers: Sequence[tuple[Transfer, int]]
         if payout_id is not None:

@@ -8,6 +8,9 @@ The first rule that applies decides:
 | an API key that is not known here, unless the route is all fastpay's | only the other side may know it |
 | the state of the route: `legacy`, `shadow`, `fastpay`, or a share | an operator chose it |
 
+A list or balance on a split route that names no object is answered by both sides (`api/merging.py`), unless
+its API key is not known here.
+
 On a route in shadow the legacy API answers, and what this server would answer is compared with it.
 
 An idempotency key is asked for afterwards: the side that saw it first keeps it (`engine/rollout/router.py`).
@@ -25,6 +28,8 @@ Side = Literal["legacy", "fastpay"]
 State = Literal["legacy", "shadow", "split", "fastpay"]
 LEGACY: Side = "legacy"
 FASTPAY: Side = "fastpay"
+# Who has answered, where it was not one side.
+BOTH = "both"
 
 # Where the digit of a UUID is that says its version (RFC 9562 4.2). All of this server's have version 7.
 _VERSION_AT, _VERSION = 12, "7"

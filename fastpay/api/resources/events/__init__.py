@@ -16,7 +16,7 @@ from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
 from fastpay.api.envelopes import render_list
 from fastpay.api.list_params import CreatedListParams
-from fastpay.api.lists import absent, created_seconds, cursors, cut
+from fastpay.api.lists import OLDEST_FIRST, absent, created_seconds, cursors, cut
 from fastpay.api.reads import Retrieve, kept_response, reply_with
 from fastpay.api.resource import Resources
 from fastpay.api.resources.events.pending import list_by_delivery
@@ -112,7 +112,8 @@ class ListEvents:
         if not isinstance(params.after_sequence, UnsetType):
             return await self._follow(call, params, params.after_sequence)
         below, above = await cursors(params, partial(require_event, call), lowest=0, highest=_ABOVE_ALL)
-        page = _page(params, below=below, above=above, ascending=above > 0)
+        ascending = above > 0 or bool(call.asgi.get(OLDEST_FIRST))
+        page = _page(params, below=below, above=above, ascending=ascending)
         success = params.delivery_success
         if isinstance(success, UnsetType):
             lists = call.services.listed_events or call.services.events
