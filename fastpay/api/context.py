@@ -13,7 +13,7 @@ from fastpay.api.request_notes import RequestNotes
 from fastpay.api.resource import Resources
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.settlements import AcceptDifference
+from fastpay.domain.settlements import AcceptDifference, RecordMatching
 from fastpay.engine.background import Background
 from fastpay.engine.challenge_ports import ChallengeTokens
 from fastpay.engine.dependencies import Readiness
@@ -111,6 +111,8 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     continues: bool = False
     # The difference of a settlement's row that this request accepts.
     acceptance: AcceptDifference | None = None
+    # What the rows of a settlement come to that this request has matched.
+    matching: RecordMatching | None = None
 
     @property
     def scope(self) -> Scope:

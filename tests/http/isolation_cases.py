@@ -67,6 +67,7 @@ CASES = [
     case("GET /v1/processors/settlements/{stl}/rows"),
     case("GET /v1/processors/settlements/{stl}/rows", starting_after="{stlr}"),
     case("POST /v1/processors/settlements/{stl}/rows/{stlr}/accept", reason="x"),
+    case("POST /v1/processors/settlements/{stl}/match"),
     case("POST /v1/processors/settlements/{stl}/close"),
     case("POST /v1/setup_intents", customer="{cus}"),
     case("POST /v1/setup_intents", payment_method="{pm}"),

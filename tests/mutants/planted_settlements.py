@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 MATCHING = "fastpay/engine/processors/settlement_matching.py"
 DOMAIN = "fastpay/domain/settlements.py"
 IMPORT = "fastpay/operations/settlements.py"
+VERIFY = "fastpay/store/sql/verify_payments.sql"
 
 STORED = "tests/processors/test_settlements.py"
 PURE = "tests/unit/domain/test_settlements.py"
@@ -14,6 +15,7 @@ OVERLAP = f"{STORED}::test_files_that_overlap_have_each_row_once"
 ACCEPTED = f"{STORED}::test_a_difference_is_accepted_with_who_and_why_and_then_closes"
 DOUBT = f"{STORED}::test_a_settlement_tells_what_became_of_a_payment_in_doubt"
 ENDED = f"{STORED}::test_who_is_ended_in_the_middle_is_continued_by_the_next"
+VERIFIED = f"{STORED}::test_what_processors_owe_is_what_attempts_moved_and_no_settlement_paid_out"
 
 SETTLEMENTS = (
     Mutant(
@@ -92,5 +94,33 @@ SETTLEMENTS = (
         'Decided(after, "missing_there", ours, attempt.id, kind)',
         'Decided(after, "pending", 0, attempt.id, kind)',
         (ENDED,),
+    ),
+    Mutant(
+        "verify-no-attempts-of-payments",
+        VERIFY,
+        "case when taken.payment_intent_id is null then 0 else payment_intent.amount_received end",
+        "payment_intent.amount_received",
+        (VERIFIED,),
+    ),
+    Mutant(
+        "verify-no-attempts-of-refunds",
+        VERIFY,
+        "greatest(least(refunded.amount, coalesce(given.most, 0)), coalesce(given.least, 0))",
+        "refunded.amount",
+        (VERIFIED,),
+    ),
+    Mutant(
+        "forget-what-settlements-paid-out",
+        VERIFY,
+        "select currency, accepted - case status when 'closed' then net + fee else 0 end",
+        "select currency, accepted",
+        (VERIFIED,),
+    ),
+    Mutant(
+        "verify-nothing-of-what-processors-owe",
+        VERIFY,
+        "account.account_id, 'lacc', 'balance of processor', coalesce(owed.amount, 0),",
+        "account.account_id, 'lacc', 'balance of processor', account.debits_posted - account.credits_posted,",
+        (VERIFIED,),
     ),
 )

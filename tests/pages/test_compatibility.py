@@ -69,6 +69,7 @@ def test_most_routes_are_compared_with_the_sdk() -> None:
         "/v1/processors/settlements/{id}",
         "/v1/processors/settlements/{id}/rows",
         "/v1/processors/settlements/{id}/rows/{row}/accept",
+        "/v1/processors/settlements/{id}/match",
         "/v1/processors/settlements/{id}/close",
         "/v1/charges/{id}/refunds",
         "/v1/request_logs/{id}",

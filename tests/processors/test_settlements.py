@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from fastpay.domain.processor_objects import Attempt
+from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.processors.ports import Outcome
 from fastpay.engine.processors.settlement_matching import Matching
 from fastpay.errors import NotFound, UnexpectedState
@@ -77,6 +78,38 @@ async def test_a_row_is_about_what_it_names_first(
         if found.differences:
             with pytest.raises(UnexpectedState, match="differ"):
                 await own.settling.close(own.scope, found.id)
+
+
+DECLINED = "update attempt set status = 'declined' where status = 'approved' and operation = "
+APPROVED = "update attempt set status = 'approved' where operation = "
+OWED = "update account set debits_posted = debits_posted {} 5 where code = 'processor'"
+
+
+@pytest.mark.parametrize(
+    ("plant", "mend", "field"),
+    [
+        (DECLINED + "'authorize'", APPROVED + "'authorize'", "amount taken by attempts 1000"),
+        (DECLINED + "'refund'", APPROVED + "'refund'", "amount refunded by attempts 400"),
+        (OWED.format("+"), OWED.format("-"), "balance of processor 1000"),
+    ],
+)
+async def test_what_processors_owe_is_what_attempts_moved_and_no_settlement_paid_out(
+    database_url: str, plant: str, mend: str, field: str
+) -> None:
+    async with settled(database_url) as own:
+        first, second = await own.pay(2)
+        await own.shop.follow_up(CreateRefund(payment_intent=second.payment, amount=400))
+        found = await own.settle(row(first.id))
+        for position in (2, 3):
+            await own.settling.accept(own.scope, found.id, position, by="a test", reason="written off")
+        await own.settling.close(own.scope, found.id)
+        await own.pay()
+        reads = own.shop.instance.reads
+        assert (await reads.verify(own.scope)).problems == ()
+        await select(database_url, plant)
+        problems = (await reads.verify(own.scope)).problems
+        assert any(f"has {field}, the ledger has" in problem for problem in problems), problems
+        await select(database_url, mend)
 
 
 async def test_a_file_that_comes_again_changes_nothing(database_url: str) -> None:

@@ -134,9 +134,14 @@ def test_what_the_upstream_paid_out_is_imported_corrected_and_closed(
         fee = f",,stripe_fee,-25,0,-25,usd,{rows[3][-10:]}"
         later = operator.settle(rows[0], rows[3], fee, name="february.csv")
         assert "2 new rows" in later
+        matched = http.post(f"{PATH}/{identifier}/match", headers={"Idempotency-Key": "match"})
+        assert (matched.status_code, matched.json()["differences"]) == (200, 0), matched.text
+        again = http.post(f"{PATH}/{identifier}/match", headers={"Idempotency-Key": "match"})
+        assert again.content == matched.content
         assert "0 differences" in operator.run("settlements", "match", identifier)
         closed = http.post(f"{PATH}/{identifier}/close").json()
         assert (closed["status"], closed["accepted"]) == ("closed", 2000 - 100 + 2000)
+        assert "closed" in http.post(f"{PATH}/{identifier}/match").json()["error"]["message"]
         assert "closed" in operator.run("settlements", "close", _identifier(later))
         assert "a fee of theirs" in operator.run("settlements", "show", identifier)
         assert operator.run("settlements", "list").count("closed") == 2

@@ -22,7 +22,7 @@ from fastpay.api.writes import Write
 from fastpay.domain import kinds
 from fastpay.domain.identifiers import digits
 from fastpay.domain.settlement_rows import RowStatus, RowType
-from fastpay.domain.settlements import AcceptDifference, CloseSettlement, Settlement
+from fastpay.domain.settlements import AcceptDifference, CloseSettlement, RecordMatching, Settlement
 from fastpay.engine.processors.settlement_ports import ShownRow
 from fastpay.engine.processors.settling import Settling
 from fastpay.errors import NotFound
@@ -155,6 +155,23 @@ class Accept(Write[AcceptParams]):
         return msgspec.structs.replace(call, acceptance=acceptance)
 
 
+class Match(Write[NoParams]):
+    """The endpoint that matches rows anew: that is done before, and the command writes what they come to."""
+
+    async def prepared(self, call: Call, params: NoParams) -> Call:
+        """Return the call with what the rows come to. Raises: NotFound, UnexpectedState."""
+        settlement = (await require_owner(call, kinds.SETTLEMENT)).id
+        matching = await _settling(call).matching(call.scope, settlement)
+        return msgspec.structs.replace(call, matching=matching)
+
+
+def match(call: Call, params: NoParams) -> RecordMatching:
+    """Match the rows of a settlement anew, with what is known of their attempts by now."""
+    # A settlement that exists has rows.
+    assert call.matching is not None
+    return call.matching
+
+
 def accept(call: Call, params: AcceptParams) -> AcceptDifference:
     """Accept the difference of a row, and post it to settlement_differences."""
     assert call.acceptance is not None
@@ -234,5 +251,6 @@ ROUTES = (
     Route("GET", _PATH + "/{id}", Retrieve(SETTLEMENT, NoParams)),
     Route("GET", _PATH + "/{id}/rows", ListRows()),
     Route("POST", _PATH + "/{id}/rows/{row}/accept", Accept(SETTLEMENT, AcceptParams, accept)),
+    Route("POST", _PATH + "/{id}/match", Match(SETTLEMENT, NoParams, match, path_kind=kinds.SETTLEMENT)),
     Route("POST", _PATH + "/{id}/close", Write(SETTLEMENT, NoParams, close, path_kind=kinds.SETTLEMENT)),
 )

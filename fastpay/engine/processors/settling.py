@@ -39,9 +39,15 @@ class Settling:
         return found if isinstance(found, Settlement) else None
 
     async def match(self, scope: Scope, identifier: str) -> Settlement | None:
-        """Match all rows of a settlement anew, and return it. None if its file had no new rows.
+        """Match all rows of a settlement anew, and return it. Otherwise as `matching`."""
+        recorded = await self.matching(scope, identifier)
+        return None if recorded is None else await self._carry_out(scope, identifier, recorded)
 
-        Raises: NotFound; UnexpectedState if it is closed, or somebody else matches it meanwhile.
+    async def matching(self, scope: Scope, identifier: str) -> RecordMatching | None:
+        """Match all rows anew, and return the command that writes what they come to.
+
+        None if the file had no new rows. Raises: NotFound; UnexpectedState if the settlement is closed, or
+        somebody else matches it meanwhile.
         """
         file = await self.rows.find_file(scope, identifier)
         if file is None:
@@ -71,8 +77,7 @@ class Settling:
         position = max((extent.position, *accepted))
         await matching.find_missing(extent.first, extent.last, after=position)
         sums = await self.rows.sums(scope, identifier)
-        recorded = RecordMatching(id=identifier, revision=begun.revision, sums=sums)
-        return await self._carry_out(scope, identifier, recorded)
+        return RecordMatching(id=identifier, revision=begun.revision, sums=sums)
 
     async def accept(
         self, scope: Scope, identifier: str, position: int, *, by: str, reason: str

@@ -343,6 +343,70 @@ claim (object_id, prefix, field, stated, found) as (
     where account.tenant_id = $1::uuid and account.livemode = $2::boolean
         and account.code in ('settlement_bank', 'processor_fees', 'settlement_differences')
     union all
+    -- Live money was taken by an attempt. One in review may have taken it.
+    select
+        payment_intent.payment_intent_id, 'pi', 'amount taken by attempts', payment_intent.amount_received,
+        case when taken.payment_intent_id is null then 0 else payment_intent.amount_received end
+    from payment_intent
+    left join (
+        select distinct payment_intent_id
+        from attempt
+        where tenant_id = $1::uuid and livemode = $2::boolean
+            and operation = 'authorize' and status in ('approved', 'review')
+    ) as taken on taken.payment_intent_id = payment_intent.payment_intent_id
+    where payment_intent.tenant_id = $1::uuid and payment_intent.livemode = $2::boolean and $2::boolean
+    union all
+    -- And refunded by attempts that were approved or are in doubt. Those in review may have refunded it.
+    select
+        refunded.payment_intent_id, 'pi', 'amount refunded by attempts', refunded.amount,
+        greatest(least(refunded.amount, coalesce(given.most, 0)), coalesce(given.least, 0))
+    from (
+        select payment_intent_id, sum(amount)::bigint as amount
+        from refund
+        where tenant_id = $1::uuid and livemode = $2::boolean and $2::boolean
+            and payment_intent_id is not null and status in ('succeeded', 'pending')
+        group by payment_intent_id
+    ) as refunded
+    left join (
+        select
+            payment_intent_id, sum(amount)::bigint as most,
+            coalesce(sum(amount) filter (where status = 'approved' or held > 0), 0)::bigint as least
+        from attempt
+        where tenant_id = $1::uuid and livemode = $2::boolean
+            and operation = 'refund' and (status in ('approved', 'review') or held > 0)
+        group by payment_intent_id
+    ) as given on given.payment_intent_id = refunded.payment_intent_id
+    union all
+    -- So what processors owe is that, less what they have paid out or what was written off.
+    select
+        account.account_id, 'lacc', 'balance of processor', coalesce(owed.amount, 0),
+        account.debits_posted - account.credits_posted
+    from account
+    left join (
+        select flow.currency, sum(flow.amount)::bigint as amount
+        from (
+            select currency, amount_received
+            from payment_intent
+            where tenant_id = $1::uuid and livemode = $2::boolean
+            union all
+            select currency, -amount
+            from refund
+            where tenant_id = $1::uuid and livemode = $2::boolean and charge_id is not null
+                and status in ('succeeded', 'pending', 'requires_action')
+            union all
+            select currency, -amount
+            from dispute
+            where tenant_id = $1::uuid and livemode = $2::boolean and status = 'lost'
+            union all
+            select currency, accepted - case status when 'closed' then net + fee else 0 end
+            from settlement
+            where tenant_id = $1::uuid and livemode = $2::boolean
+        ) as flow (currency, amount)
+        group by flow.currency
+    ) as owed on owed.currency = account.currency
+    where account.tenant_id = $1::uuid and account.livemode = $2::boolean and $2::boolean
+        and account.code = 'processor'
+    union all
     -- What was released is what captures up to the watermark left pending.
     select balance.balance_id, 'bal', 'released ' || released.currency, released.owed, released.moved
     from balance
