@@ -25,11 +25,12 @@ from fastpay.domain import (
     ledger,
     live_setups,
     processing,
+    refunds,
 )
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
 from fastpay.domain.charging import Terms
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
-from fastpay.domain.objects import PaymentIntent, PaymentMethod
+from fastpay.domain.objects import PaymentIntent, PaymentMethod, Refund
 from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.domain.processor_objects import Attempt, Operation, Result, Review, Route
 from fastpay.errors import UnexpectedState
@@ -221,14 +222,16 @@ def conclude(
     charging.succeed(workspace, draft, intent, saved, behaviour, extras)
 
 
-def may_accept(intent: PaymentIntent, attempt: Attempt) -> bool:
+def may_accept(workspace: Workspace, intent: PaymentIntent, attempt: Attempt) -> bool:
     """Tell whether a payment that has failed may still succeed by the late approval of an attempt.
 
-    A capture or a void may, while the payment is authorized. A refund may not: its money is back.
+    A capture or a void may, while the payment is authorized. A refund may, while its charge has that much
+    left.
     """
     match attempt.operation:
         case "refund":
-            return False
+            refund = workspace.require(Refund, attempt.refund or "")
+            return refunds.may_be_done_after_all(workspace, refund)
         case "capture" | "void":
             return intent.status == "requires_capture" and attempt.amount <= intent.amount_capturable
     return intent.status == "requires_payment_method" and (intent.amount, intent.currency) == (
@@ -261,7 +264,7 @@ def _contradict(workspace: Workspace, draft: Draft, attempt: Attempt, result: Re
     proposed: Literal["accept", "refund"] | None = None
     if is_approved:
         intent = workspace.require(PaymentIntent, attempt.payment)
-        if _fault(attempt, result) is None and may_accept(intent, attempt):
+        if _fault(attempt, result) is None and may_accept(workspace, intent, attempt):
             proposed = "accept"
         elif attempt.operation == "authorize":
             proposed = "refund"

@@ -227,6 +227,48 @@ def succeed(draft: Draft, refund: Refund) -> None:
     _put_updated(draft, msgspec.structs.replace(refund, status="succeeded", changes_at=None))
 
 
+def may_be_done_after_all(workspace: Workspace, refund: Refund) -> bool:
+    """Tell whether a refund that has failed can be booked: its charge has that much left."""
+    if refund.charge is None:
+        return False
+    charge = _charge_of(workspace, refund)
+    fits = charge.amount_refunded + refund.amount <= charge.amount_captured
+    return fits and refund.status == "failed" and not _is_charged_back(workspace, charge)
+
+
+def done_after_all(workspace: Workspace, draft: Draft, failed: Refund) -> Refund:
+    """Write a refund that was held for failed and has happened, and return it.
+
+    The failed one stays: its money came back. The balance may fall below zero, since the money has left.
+    """
+    charge = _charge_of(workspace, failed)
+    refund_id = draft.new_id(Refund.prefix)
+    transaction = funds.move(
+        draft,
+        "refund",
+        failed.currency,
+        failed.amount,
+        debit=funds.account_of(workspace, charge),
+        credit="processor",
+        source_id=refund_id,
+    )
+    done = msgspec.structs.replace(
+        failed,
+        id=refund_id,
+        created=draft.moment_s,
+        status="succeeded",
+        balance_transaction=transaction,
+        failure_balance_transaction=None,
+        failure_reason=None,
+        transfer_reversal=None,
+    )
+    draft.put(done, "refund.created")
+    refunded = msgspec.structs.replace(charge, amount_refunded=charge.amount_refunded + failed.amount)
+    draft.put(refunded, "charge.refunded")
+    disputes.note_refunds(workspace, draft, refunded)
+    return done
+
+
 def refundable(charge: Charge, amount: int | None) -> int:
     """Return the amount to refund: all that is left if `amount` is None.
 

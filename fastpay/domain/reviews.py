@@ -6,6 +6,8 @@
     ended as a failure, but    approved              the payment succeeds late, unless it was paid otherwise
     approved later             declined, not_found   it did not move after all
                                compensated           it was given back
+    a refund that had failed,  approved              a second refund is booked, unless the charge has nothing
+    and was done after all                           left; the failed one stays
     ended as approved, but     approved              it has moved after all
     not so later
 
@@ -17,9 +19,9 @@ from typing import Literal
 
 import msgspec
 
-from fastpay.domain import outcomes
+from fastpay.domain import outcomes, refunds
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
-from fastpay.domain.objects import PaymentIntent, missing
+from fastpay.domain.objects import PaymentIntent, Refund, missing
 from fastpay.domain.plan import Draft, OnObject, Workspace
 from fastpay.domain.processor_objects import Attempt, Resolution, Result, Review
 from fastpay.errors import UnexpectedState
@@ -27,6 +29,10 @@ from fastpay.errors import UnexpectedState
 _TAKEN_TWICE = (
     "This payment cannot succeed by that attempt: it is {status}, or its amount has changed. Give the money "
     "back at the processor, and say compensated."
+)
+_REFUNDED = (
+    "This refund cannot be booked: the charge has not that much left, or was charged back. Say declined, and "
+    "post the difference when the processor settles it."
 )
 _SUCCEEDED = (
     "The payment has succeeded by this attempt, and its money is in the books. Say approved, and refund the "
@@ -71,8 +77,14 @@ class ResolveAttempt(OnObject, frozen=True, gc=False, kw_only=True):
         elif review.ended_as == "approved":
             if self.resolution != "approved":
                 raise UnexpectedState(_SUCCEEDED)
+        elif self.resolution == "approved" and attempt.refund is not None:
+            refund = workspace.require(Refund, attempt.refund)
+            if not refunds.may_be_done_after_all(workspace, refund):
+                raise UnexpectedState(_REFUNDED)
+            done = refunds.done_after_all(workspace, draft, refund)
+            resolved = msgspec.structs.replace(attempt, refund=done.id)
         elif self.resolution == "approved":
-            if not outcomes.may_accept(intent, attempt):
+            if not outcomes.may_accept(workspace, intent, attempt):
                 raise UnexpectedState(_TAKEN_TWICE.format(status=intent.status))
             paid = msgspec.structs.replace(
                 intent, payment_method=attempt.payment_method, last_payment_error=None

@@ -371,4 +371,18 @@ PROCESSORS = (
         "kept is None or found is None",
         (TRIED,),
     ),
+    Mutant(
+        "book-a-refund-that-its-charge-has-nothing-left-for",
+        "fastpay/domain/refunds.py",
+        "fits = charge.amount_refunded + refund.amount <= charge.amount_captured",
+        "fits = True",
+        (DECIDED,),
+    ),
+    Mutant(
+        "accept-a-refund-without-booking-it",
+        REVIEWS,
+        "done = refunds.done_after_all(workspace, draft, refund)",
+        "done = refund",
+        (DECIDED,),
+    ),
 )

@@ -7,7 +7,7 @@ import pytest
 
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
 from fastpay.domain.charging import Terms
-from fastpay.domain.objects import PaymentIntent
+from fastpay.domain.objects import PaymentIntent, Refund
 from fastpay.domain.outcomes import RecordOutcome, ReviewAttempt
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.processor_objects import Attempt, Resolution, Result, Review
@@ -190,14 +190,40 @@ def test_a_capture_in_review_was_done_or_not(is_late: bool, resolution: Resoluti
     assert world.balance("processor") == (1000 if resolution == "approved" else 0)
 
 
-def test_a_refund_that_came_back_and_was_done_after_all_is_not_done_again() -> None:
+def late_refund(amount: int) -> tuple[LiveWorld, ResolveAttempt]:
+    """Return a refund that failed, and was approved after that, with the decision to accept it."""
     world = LiveWorld()
     intent = world.paid()
-    world.run(CreateRefund(payment_intent=intent.id, terms=terms(2)))
+    world.run(CreateRefund(payment_intent=intent.id, amount=amount, terms=terms(2)))
     for status in ("declined", "approved"):
         world.record(2, status)
+    return world, ResolveAttempt(id=reference(2), payment_intent=intent.id, resolution="approved", note=NOTE)
+
+
+def test_a_refund_that_came_back_and_was_done_after_all_is_booked_by_another_one() -> None:
+    world, decide = late_refund(1000)
     review = world.attempt(2).review
     assert review is not None
-    assert (review.ended_as, review.proposed) == ("declined", None)
-    decide = ResolveAttempt(id=reference(2), payment_intent=intent.id, resolution="approved", note=NOTE)
+    assert (review.ended_as, review.proposed) == ("declined", "accept")
+    assert world.balance("processor") == 1000
+    failed = world.attempt(2).refund
+    world.run(decide)
+    world.check()
+    assert (world.attempt(2).status, world.balance("processor")) == ("approved", 0)
+    assert failed is not None
+    done = world.attempt(2).refund
+    assert done is not None
+    found = {one: of_type(world.objects[one].object, Refund) for one in (failed, done)}
+    assert (found[failed].status, found[done].status, found[done].amount) == ("failed", "succeeded", 1000)
+    # Nothing is left to refund, and a decision is made once.
+    world.refused(CreateRefund(payment_intent=decide.payment_intent, terms=terms(3)))
+    world.refused(decide)
+
+
+def test_a_refund_is_not_booked_where_its_charge_was_refunded_otherwise() -> None:
+    world, decide = late_refund(600)
+    world.run(CreateRefund(payment_intent=decide.payment_intent, amount=600, terms=terms(3)))
     assert world.refused(decide).code == "payment_intent_unexpected_state"
+    world.run(msgspec.structs.replace(decide, resolution="declined"))
+    world.check()
+    assert world.attempt(2).status == "declined"
