@@ -131,6 +131,15 @@ def test_a_build_that_fails_or_changes_the_tree_makes_no_tag(clone: Path, status
     assert tag.git(clone, "tag", "--list") == ""
 
 
+def test_the_tests_pass_where_no_repository_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    tag.note_tested(tmp_path)
+    assert "not a git repository" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_make_runs_these_steps() -> None:
     """Only a run of all tests counts: `make test ARGUMENTS=...` may choose some."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
