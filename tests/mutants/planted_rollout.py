@@ -13,6 +13,9 @@ SPLIT = "tests/rollout/test_guardrails.py"
 SURE = "tests/unit/engine/rollout/test_evidence.py"
 GUARDED = "tests/unit/engine/rollout/test_guardrails.py"
 COMPARED = "tests/unit/engine/rollout/test_comparison.py"
+MERGING = "fastpay/engine/rollout/merging.py"
+PLACED = "tests/unit/engine/rollout/test_merging.py"
+MERGED = "tests/rollout/test_merged.py"
 
 ROLLOUT = (
     Mutant(
@@ -56,5 +59,54 @@ ROLLOUT = (
         "            if (kept.key, kept.metric) in replaced:\n",
         "            if replaced is not None:\n",
         (f"{GUARDED}::test_a_block_that_another_instance_overtook_comes_again",),
+    ),
+    Mutant(
+        "show-beyond-what-a-side-has-given",
+        MERGING,
+        "            end = min(end, _reach(merged, part, backward=backward))\n",
+        "            end = min(end, limit)\n",
+        (f"{PLACED}::test_pages_show_each_object_once_and_in_one_order",),
+    ),
+    Mutant(
+        "skip-the-second-of-the-cursor-on-the-other-side",
+        MERGING,
+        "    edge = created if side == FASTPAY else created + 1\n",
+        "    edge = created\n",
+        (f"{PLACED}::test_pages_show_each_object_once_and_in_one_order",),
+    ),
+    Mutant(
+        "believe-that-a-filter-by-time-is-heeded",
+        MERGING,
+        "    if not all(window.has(one.created) for one in items):\n",
+        "    if any(one.created < 0 for one in items):\n",
+        (f"{PLACED}::test_a_list_whose_place_among_others_is_not_known_is_refused",),
+    ),
+    Mutant(
+        "add-balances-of-one-side",
+        MERGING,
+        "    for balance in (own, other):\n",
+        "    for balance in (own,):\n",
+        (f"{PLACED}::test_balances_are_added_and_what_one_side_has_is_kept",),
+    ),
+    Mutant(
+        "show-half-of-a-list-if-the-older-api-fails",
+        "fastpay/api/merging.py",
+        "            return own, await asking\n",
+        "            return own, None\n",
+        (f"{MERGED}::test_if_the_older_api_fails_the_answer_is_an_error_and_no_part",),
+    ),
+    Mutant(
+        "page-back-from-the-newest",
+        "fastpay/api/lists.py",
+        "(page, ascending=True) if call.asgi.get(OLDEST_FIRST)",
+        "(page, ascending=False) if call.asgi.get(OLDEST_FIRST)",
+        (f"{MERGED}::test_every_list_that_both_sides_can_have_is_merged_in_both_directions",),
+    ),
+    Mutant(
+        "tell-the-older-api-of-an-object-of-ours",
+        "fastpay/api/routing.py",
+        "        side = owner\n",
+        "        side = None\n",
+        ("tests/rollout/test_one_voice.py",),
     ),
 )

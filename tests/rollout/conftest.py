@@ -31,6 +31,8 @@ def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
         "FASTPAY_LEGACY_TIMEOUT_MS": str(TIMEOUT_MS),
         "FASTPAY_LEGACY_IDLE_MS": "60000",
         "FASTPAY_REDIS_COPIES": "false",
+        # Webhooks go to the tests.
+        "FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     with (
         running_server("front", cluster, environment=environment) as running,
