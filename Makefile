@@ -78,6 +78,7 @@ bench-all: $(VENV)/.bench $(VENV)/.native
 	$(BIN)/python -m benchmarks.fairness
 	$(BIN)/python -m benchmarks.homes
 	$(BIN)/python -m benchmarks.tracing
+	$(BIN)/python -m benchmarks.rollout --seconds $(SECONDS) --rounds $(ROUNDS)
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.crowd --one
 	$(BIN)/python -m benchmarks.crowd

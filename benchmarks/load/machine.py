@@ -86,7 +86,7 @@ def write_sealing_keys(directory: Path) -> None:
 @contextmanager
 def empty_database(machine: Machine, name: str, *, tenants: int) -> Iterator[Database]:
     """Make a database with so many tenants for the block, and drop it after."""
-    url = _replace_name(machine.database_url, name)
+    url = replace_name(machine.database_url, name)
     execute(machine.database_url, f"drop database if exists {name} with (force)")
     execute(machine.database_url, f"create database {name} template template0")
     try:
@@ -143,6 +143,7 @@ def _leave(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _replace_name(url: str, name: str) -> str:
+def replace_name(url: str, name: str) -> str:
+    """Return the address of another database of the same server."""
     base, question, query = url.partition("?")
     return f"{base.rpartition('/')[0]}/{name}{question}{query}"

@@ -52,7 +52,7 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
     """Start a server for the block. `workers` None means what the peer's own documentation advises.
 
     Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle, and
-    `more` are further environment variables of fastpay.
+    `more` are further environment variables.
     """
     shared, port = port != 0, port or free_port()
     ready_file = directory / f"{name}.{instance}.ready.json"
@@ -71,9 +71,9 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
             "FASTPAY_ADDRESS_CONNECTIONS_MAX": f"{1 << 20}",
             "FASTPAY_ADDRESS_CONNECTIONS_PER_SECOND": f"{1 << 20}",
             "FASTPAY_SEALING_KEY_FILE": str(directory / SEALING_KEYS),
-            **(more or {}),
         }
         command += ["--reuse-port"] if shared else []
+    environment |= more or {}
     with open(directory / f"{name}.log", "ab") as log:
         # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
         process = subprocess.Popen(

@@ -35,7 +35,7 @@ STEPS = {
     "split=50": ("legacy", "fastpay"),
     "fastpay": ("fastpay",),
 }
-ANSWERS = size(12, soak=200)
+ANSWERS = size(12, soak=60)
 ROUNDS = size(1, soak=5)
 
 
