@@ -27,6 +27,7 @@ from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.routed import FollowUp, Routed
 from fastpay.engine.read.computations import Computations
 from fastpay.engine.relay.ports import Deliveries, HeaderSeal
+from fastpay.engine.rollout.imported import Imported
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timing import Timing
@@ -69,6 +70,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     request_notes: RequestNotes | None = None
     # None if this server stands in front of no other API.
     front: Front | None = None
+    # None where nothing can have been imported from an older API.
+    imported: Imported | None = None
     # None in a process that takes no live payments.
     live_payments: LivePayments | None = None
     settings: Settings = Settings()

@@ -30,6 +30,7 @@ from fastpay.api.encodings import encoded
 from fastpay.api.etags import conditional
 from fastpay.api.idempotency_keys import is_idempotency_key
 from fastpay.api.instead import INSTEAD
+from fastpay.api.older_identifiers import as_ours
 from fastpay.api.request_notes import NOTE, Note
 from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.sending import head_of, respond, respond_in_parts
@@ -152,7 +153,7 @@ class ServedPath(_Path):
             return _method_refused(scope["method"], _allowed(self._endpoints), headers, self._template)
         check_version(headers.get("stripe-version"))
         refuse_secret_key(headers)
-        policy, services = endpoint.policy, self._services
+        policy, services, params = endpoint.policy, self._services, endpoint.contract.params
         begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
         query: bytes = scope["query_string"]
         # Only this list may hold the body, so that `Call.take_body` can free it.
@@ -161,9 +162,7 @@ class ServedPath(_Path):
         if authorization is None and policy.is_public:
             query, authorization = await _take_key(query, receive, headers, unread, method=method)
         credentials = await authenticate(services.keys, authorization, scope.get("client"))
-        note = (
-            None if self._notes is None else scope[NOTE].authenticated(credentials, endpoint.contract.params)
-        )
+        note = None if self._notes is None else scope[NOTE].authenticated(credentials, params)
         check_access(credentials, headers, is_public=policy.is_public)
         # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
@@ -172,15 +171,17 @@ class ServedPath(_Path):
             unread.append(await read_body(receive, headers, body_bytes_max))
         name = None
         if is_signed(credentials, headers):
-            signed = unread[0] if unread else await read_body(receive, headers, body_bytes_max)
-            name = check_signature(credentials, headers, scope, signed, services.clock.now_ms())
-            del signed
+            signed = unread or [await read_body(receive, headers, body_bytes_max)]
+            name = check_signature(credentials, headers, scope, signed[0], services.clock.now_ms())
         if credentials.kind == "publishable":
             query = _remove_telemetry(query, unread, headers)
         elif method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
         if note is not None:
             note.read(query, unread[0] if unread else b"")
+        arguments = scope.get("path_params", {})
+        if (older := services.imported) is not None and older.has(own := credentials.scope):
+            arguments, query = await as_ours(older, own, headers, arguments, (query, unread))
         timing = None if headers.get(TIMING_HEADER) != "1" else self._begin_timing(credentials, begun_ns)
         call = Call(
             services=services,
@@ -188,7 +189,7 @@ class ServedPath(_Path):
             request_id=request_id,
             method=method,
             path=scope["path"],
-            arguments=scope.get("path_params", {}),
+            arguments=arguments,
             headers=headers,
             asgi=scope,
             query=query,
@@ -197,7 +198,7 @@ class ServedPath(_Path):
             trace=trace,
             timing=timing,
         )
-        is_timed = policy.deadline == "always" or (policy.deadline == "with query" and call.query != b"")
+        is_timed = policy.deadline == "always" or (policy.deadline == "with query" and query != b"")
         shares = services.shares if policy.is_counted else None
         if shares is not None and not shares.enter(call.scope):
             await shares.wait(call.scope)

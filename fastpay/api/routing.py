@@ -5,7 +5,7 @@ shortcut answers from the cache are of objects of this side. A side is chosen on
 other one never gets the request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
@@ -86,7 +86,8 @@ class RoutedPath:
                 return
             named = self._named(scope, headers, body)
             key = RouteKey(state.change, route)
-            side = await self._choose(scope, key, headers, body, state, owner_of_all(named))
+            owner = await self._owner_of(scope, headers, named)
+            side = await self._choose(scope, key, headers, body, state, owner)
         except (ClientGone, ClientLeft):
             return
         except FastpayError as error:
@@ -116,6 +117,21 @@ class RoutedPath:
         named = [value for value in scope["path_params"].values() if references.is_reference(value)]
         content_type = headers.get("content-type", "")
         return named or references.named_in(scope["query_string"], body or b"", content_type)
+
+    async def _owner_of(self, scope: Scope, headers: Mapping[str, str], named: Sequence[str]) -> Side | None:
+        """Return the side of the objects that a request names; what was imported is of this side.
+
+        A tenant that has imported waits for the database: the older API must not get what is about an object
+        that lives here. Raises: FastpayError.
+        """
+        owner, imported = owner_of_all(named), self._services.imported
+        if owner != LEGACY or not imported:
+            return owner
+        credentials = await self._find_client(scope, headers)
+        if credentials is None:
+            return owner
+        ours = await imported.ours_of(credentials.scope, named)
+        return owner_of_all(ours.get(one, one) for one in named)
 
     async def _choose(
         self,

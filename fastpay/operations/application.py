@@ -30,6 +30,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.indexing import Indexer
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.relay.relay import Relay
+from fastpay.engine.rollout.imported import Imported
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
@@ -55,6 +56,7 @@ from fastpay.store.copies import RedisCopies
 from fastpay.store.events import PostgresEvents
 from fastpay.store.header_values import SealedHeaderValues
 from fastpay.store.housekeeping import PostgresHousekeeping
+from fastpay.store.imports import PostgresImports
 from fastpay.store.keyring import PostgresKeyRing
 from fastpay.store.ledger import PostgresLedger
 from fastpay.store.members import PostgresMembers
@@ -95,11 +97,10 @@ async def open_application(
         told = (counters, outages, hearers := Hearers(feeds.heard))
         reader, listed_events = _open_reader(stack, settings, reads, redis_url, (clock, deadline), told)
         background = Background(shares := Shares(requests_max=settings.contended_requests_max))
-        observers = Observers(reader, feeds)
+        observers, follower = Observers(reader, feeds), Followers(reader, hearers.heard)
         make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
         writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages))
         if settings.homes:
-            follower = Followers(reader, hearers.heard)
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
         is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
@@ -126,6 +127,7 @@ async def open_application(
             resources=RESOURCES,
             challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
             front=await _keep_front(stack, settings, database, (outages, counters), deadline, pool, clock),
+            imported=await _keep_imported(keep, pool, clock, is_away),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
             card_texts=CardTexts(refuses=settings.card_numbers_in_text == "refuse"),
@@ -199,6 +201,16 @@ async def _keep_front(
     counters.add(front.findings, front.guardrails)
     _keep_running(stack, deadline, front.routes, front.findings, front.shadow, front.guardrails)
     return front
+
+
+async def _keep_imported(
+    keep: Callable[..., object], pool: ReaderPool, clock: Clock, is_away: Callable[[], bool]
+) -> Imported:
+    """Return what finds imported objects. Which tenants have some is known from the beginning."""
+    imported = Imported(PostgresImports(pool), clock=clock, is_away=is_away)
+    await imported.read()
+    keep(imported)
+    return imported
 
 
 def _tell_relay(relay: Relay, counters: Counters, observers: Observers, hearers: Hearers) -> Relay:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastpay.api.references import email_in, named_in
+from fastpay.api.references import body_with_ours, email_in, named_in
 
 OURS, THEIRS = "cus_0198c0de12347abc8def0123456789ab", "cus_OldCustomer1"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json; charset=utf-8"
@@ -40,3 +40,28 @@ def test_the_address_of_a_new_customer_is_found_in_any_spelling() -> None:
     assert email_in(b"email=A%40Shop.example", FORM) == "a@shop.example"
     assert email_in(b'{"email": "A@Shop.example"}', JSON) == "a@shop.example"
     assert email_in(b"name=a", FORM) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "renamed"),
+    [
+        (b"customer=THEIRS&amount=5&&=&a", FORM, b"customer=OURS&amount=5&&=&a"),
+        (
+            b"a[0][customer]=cus%5FOldCustomer1&b=cus_OldCustomer12",
+            FORM,
+            b"a[0][customer]=OURS&b=cus_OldCustomer12",
+        ),
+        (b"metadata[a]=THEIRS&description=THEIRS", FORM, b"metadata[a]=THEIRS&description=THEIRS"),
+        (b"metadata%5Ba%5D=THEIRS", FORM, b"metadata%5Ba%5D=THEIRS"),
+        (b'{"a":[{"customer":"THEIRS"}],"b":1}', JSON, b'{"a":[{"customer":"OURS"}],"b":1}'),
+        (b'{"metadata":{"customer":"THEIRS"}}', JSON, b'{"metadata":{"customer":"THEIRS"}}'),
+        (b'{"customer":"THEIRS"', JSON, b'{"customer":"THEIRS"'),
+    ],
+)
+def test_older_identifiers_are_replaced_where_they_are_references(
+    body: bytes, content_type: str, renamed: bytes
+) -> None:
+    body, renamed = (
+        text.replace(b"THEIRS", THEIRS.encode()).replace(b"OURS", OURS.encode()) for text in (body, renamed)
+    )
+    assert body_with_ours(body, content_type, {THEIRS: OURS}) == renamed
