@@ -385,4 +385,14 @@ PROCESSORS = (
         "done = refund",
         (DECIDED,),
     ),
+    Mutant(
+        "leave-a-setup-to-a-person",
+        JANITOR,
+        '        if attempt.operation == "setup":\n'
+        "            await self._commands.carry_out(scope, asking.given_up(attempt, links=self._links))\n"
+        "            return\n"
+        "        step:",
+        "        step:",
+        (TRIED,),
+    ),
 )

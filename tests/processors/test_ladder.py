@@ -8,6 +8,8 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.refunds import CreateRefund
+from fastpay.domain.setup_intents import CreateSetupIntent
+from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.processors.actions import CardholderActions
 from fastpay.engine.processors.configuration_ports import SavedCard
@@ -15,7 +17,8 @@ from fastpay.engine.processors.ports import Declaration, Idempotency, Order, Out
 from fastpay.engine.processors.routed import Routed
 from tests.support.engine import CLOCK
 from tests.support.fake_processor import FakeProcessor, approved, saying
-from tests.support.live_shop import Shop, shop
+from tests.support.live_shop import CARD, Shop, shop
+from tests.support.world import card
 
 KEPT = Declaration(idempotency=Idempotency(kept="responses", lifetime_s=86_400))
 ACTION = saying("requires_action", redirect_url="https://processor.example/page")
@@ -73,6 +76,35 @@ async def test_a_refund_is_sent_again_with_its_key_to_its_processor_alone(databa
         assert len(sent) == 5
         assert len({one.reference for one in sent}) == 1
         assert other.orders == []
+
+
+async def set_up(own: Shop) -> None:
+    """Do what a request does that sets up a card."""
+    routed = await own.calls.route_setup(own.scope, method="card", card=CARD)
+    assert routed is not None
+    command = CreateSetupIntent(secret="s", payment_method=card(), confirm=True, route=routed.route)
+    submission = own.instance.submission(command, own.scope)
+    await own.calls.follow(routed, submission, await own.instance.writer.submit(submission))
+
+
+@pytest.mark.parametrize("outcome", [saying("unknown"), ACTION], ids=["silent", "asks"])
+async def test_a_setup_that_nobody_tells_of_is_given_up_and_never_sent_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, outcome: Callable[[Order], Outcome]
+) -> None:
+    processor = FakeProcessor(KEPT)
+    processor.outcome = processor.found = outcome
+    async with shop(database_url, acquirer=processor) as own:
+        await set_up(own)
+        await inquired_in_vain(own)
+        assert (await own.attempt("setup")).status == "open"
+        # Who waits for the cardholder waits for a day.
+        monkeypatch.setattr(limits, "action_valid_s", 0)
+        await own.janitor.inquire()
+        assert ((await own.attempt("setup")).status, await own.in_doubt()) == ("not_found", 0)
+        (setup,) = await own.objects(SetupIntent)
+        assert isinstance(setup, SetupIntent)
+        assert setup.status == "requires_payment_method"
+    assert [one.operation for one in processor.orders] == ["setup"]
 
 
 async def saved_card(own: Shop, keeper: str) -> Routed:
