@@ -15,11 +15,12 @@ from fastpay.store.statements import SQL, combine
 from tests.relay.instances import until
 from tests.support.engine import make_tenant
 
-# Of operators, who wait, of accounts that are opened, of many accounts from end to end, and of no table.
+# Of operators, who wait, of accounts that are opened, of many accounts from end to end, of no table, and
+# what has no plan.
 OTHERS = (
     *("console_", "tenant_", "verify_", "write_accounts"),
     *("list_ledger_accounts", "load_own_accounts_at"),
-    "probe_",
+    *("probe_", "rollout_lock"),
 )
 IS_WAITING = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
 SEQUENCE = "select sequence from book where tenant_id = $1 and not livemode"

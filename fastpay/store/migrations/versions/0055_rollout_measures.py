@@ -4,7 +4,7 @@ from fastpay.store.migrations import run_scripts
 
 revision = "0055"
 down_revision = "0054"
-works_with = "0054"
+works_with = "0055"
 
 
 def upgrade() -> None:
