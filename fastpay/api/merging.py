@@ -44,6 +44,8 @@ BALANCE = "/v1/balance"
 CURSORS = frozenset(("starting_after", "ending_before"))
 # What no other API of the dialect has.
 _OURS = ("/v1/ledger/", "/v1/processors/", "/v1/attempts", "/v1/request_logs", "/v1/settlements")
+# It is always asked for with its setup intent.
+_OF_ONE_INTENT = "/v1/setup_attempts"
 _FOLLOWS = b"after_sequence"
 _STREAM = "text/event-stream"
 # What says how a body is sent. A merged answer is in no coding, since its length would tell of the secrets of
@@ -66,7 +68,7 @@ def why_alone(path: str, contract: Contract) -> str | None:
     """Return why one side alone answers a GET, None if the answers of both can be merged."""
     reasons = {
         "only fastpay has these": path.startswith(_OURS),
-        "what it shows is of one object, on its side": "{" in path,
+        "what it shows is of one object, on its side": "{" in path or path == _OF_ONE_INTENT,
         "a search has no order that both sides share": contract.answer == "search_result",
         "it is no list": contract.answer == "object" and path != BALANCE,
         "it cannot be asked for by time": not issubclass(contract.params, CreatedListParams)
