@@ -28,15 +28,21 @@ SCOPE: dict[str, Any] = {
 
 
 class Silent:
-    """A legacy API that does not answer."""
+    """A legacy API that does not answer, and is never asked more than is allowed."""
 
     def __init__(self) -> None:
         self.asked: asyncio.Queue[bytes] = asyncio.Queue()
+        self._in_progress = 0
 
     async def ask(self, request: PassedRequest, body: PassedBody) -> PassedAnswer:
         """Wait for ever."""
         self.asked.put_nowait(request.target)
-        await asyncio.get_running_loop().create_future()
+        self._in_progress += 1
+        try:
+            assert self._in_progress <= limits.merged_requests_max
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self._in_progress -= 1
         raise AssertionError("nobody resolves it")
 
 
