@@ -6,6 +6,7 @@ other one never gets the request.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from starlette.types import Message, Receive, Scope, Send
@@ -18,10 +19,12 @@ from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
 from fastpay.api.merging import CURSORS, BothSides
-from fastpay.api.shadowing import Candidate, Shadow, ShadowRequest
+from fastpay.api.shadowing import Candidate, Recorder, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
 from fastpay.engine.rollout.choice import BOTH, FASTPAY, LEGACY, RouteState, Side, choose, owner_of_all
+from fastpay.engine.rollout.comparison import Shown
 from fastpay.engine.rollout.finding_ports import RouteKey
+from fastpay.engine.rollout.money import MOVING
 from fastpay.engine.rollout.ports import ClientLeft
 from fastpay.engine.rollout.routes import Front
 from fastpay.engine.write.idempotency import key_digest
@@ -66,7 +69,7 @@ class RoutedPath:
         self._routes = front.routes
         self._pass_through = pass_through
         self._shadow = shadow
-        self._guardrails = front.guardrails
+        self._guardrails, self._money = front.guardrails, front.money
         self._body_bytes_max = services.settings.body_bytes_max * body_factor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,9 +96,13 @@ class RoutedPath:
         except FastpayError as error:
             await self._pass_through.refuse(scope, send, error)
             return
+        recorder = None
         # Going back would help no read that both sides answer: what names an object stays with its side.
         if state.state == "split" and (body is not None or self._both is None):
             send = self._watched(send, key, side)
+            if body is not None and self._template in MOVING:
+                recorder = Recorder(send, self._guardrails.now_ns)
+                send = recorder.send
         if side != LEGACY:
             await self._served(scope, receive, _marked(send, FASTPAY))
         elif state.state == "shadow":
@@ -103,6 +110,20 @@ class RoutedPath:
             await self._shadow(request, receive, send)
         else:
             await self._pass_through(scope, receive, send)
+        if recorder is not None:
+            await self._note_money(scope, headers, key, side, recorder)
+
+    async def _note_money(
+        self, scope: Scope, headers: Mapping[str, str], key: RouteKey, side: Side, recorder: Recorder
+    ) -> None:
+        """Tell what an answer that was sent says of money."""
+        shown = recorder.shown()
+        if not isinstance(shown, Shown) or recorder.is_replay:
+            return
+        credentials = None
+        with suppress(FastpayError):
+            credentials = None if side == LEGACY else await self._find_client(scope, headers)
+        self._money.answered(key, side, shown, None if credentials is None else credentials.scope)
 
     async def _is_of_both(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Tell whether a read is of what both sides have, and of a client that both may know."""

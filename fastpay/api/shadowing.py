@@ -103,7 +103,7 @@ class Shadow:
             self._findings.ended(request.key, "unsuitable")
             await self._pass_through(scope, receive, send)
             return
-        recorder = _Recorder(send, self._now_ns)
+        recorder = Recorder(send, self._now_ns)
         await self._pass_through(scope, receive, recorder.send)
         if not recorder.is_over:
             return
@@ -112,7 +112,7 @@ class Shadow:
         else:
             self._findings.ended(request.key, "dropped")
 
-    async def _compare(self, request: ShadowRequest, recorder: "_Recorder") -> None:
+    async def _compare(self, request: ShadowRequest, recorder: "Recorder") -> None:
         legacy = recorder.shown()
         if not isinstance(legacy, Shown) or legacy.status >= _FAILED:
             self._findings.ended(request.key, "legacy_failed" if isinstance(legacy, Shown) else legacy)
@@ -129,7 +129,7 @@ class Shadow:
     async def _end(
         self,
         request: ShadowRequest,
-        recorder: "_Recorder",
+        recorder: "Recorder",
         legacy: Shown,
         fastpay: "_Decided | None",
         again: Shown | None,
@@ -178,15 +178,15 @@ class Shadow:
     async def _ask_here(self, request: ShadowRequest) -> "_Decided | None":
         """Return this server's answer, None without one."""
         fields = [field for field in request.scope["headers"] if field[0] not in _NOT_FOR_CANDIDATES]
-        recorder = _Recorder(_to_nobody, self._now_ns)
+        recorder = Recorder(_to_nobody, self._now_ns)
         scope: MutableMapping[str, Any] = {**request.scope, "headers": fields}
         await request.candidate.served(scope, _nothing_more(request.body or b""), recorder.send)
         effects, shown = self._trial.take(recorder.request_id), recorder.shown()
         return _Decided(shown, effects, recorder.took_ns) if isinstance(shown, Shown) else None
 
-    async def _ask_again(self, request: ShadowRequest, first: "_Recorder") -> Shown | None:
+    async def _ask_again(self, request: ShadowRequest, first: "Recorder") -> Shown | None:
         """Return another answer of the legacy API, None if it has another status or cannot be read."""
-        recorder = _Recorder(_to_nobody, self._now_ns)
+        recorder = Recorder(_to_nobody, self._now_ns)
         await self._pass_through({**request.scope}, _nothing_more(), recorder.send)
         shown = recorder.shown()
         return shown if isinstance(shown, Shown) and shown.status == first.status else None
@@ -213,7 +213,7 @@ class _UntoldReader:
         """Do nothing."""
 
 
-class _Recorder:
+class Recorder:
     """Passes an answer on, and keeps a copy unless it is long.
 
     `took_ns` is the time until its head: what a client takes to read the rest says nothing about a side.
@@ -228,6 +228,11 @@ class _Recorder:
         self._pieces: list[bytes] = []
         self._bytes = 0
         self._send = send
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether it repeats a first answer."""
+        return self._fields.get(b"idempotent-replayed", b"").lower() == b"true"
 
     @property
     def request_id(self) -> str:

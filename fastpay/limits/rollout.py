@@ -55,6 +55,9 @@ shadow_slower_ns = 1_000_000
 guardrail_interval_ms = 1_000
 guardrail_false_rate = 0.01
 guardrail_slow_ms = 1_000
+# Answers of an instance that wait to be held against the book, and how often one book is verified in full.
+guardrail_money_max = 10_000
+guardrail_verify_ms = 60_000
 # What is assumed before anything is known: the rate of the legacy API, and how much worse fastpay may be.
 # Each counts for so many requests.
 guardrail_prior_rate = 0.01

@@ -182,6 +182,7 @@ TABLE: tuple[Metric, ...] = (
         },
     ),
     *_counted("rollout_", "counter", {"rollbacks": "Routes that a guardrail has rolled back"}),
+    *_counted("rollout_", "counter", {"money_unchecked": "Answers of money not held against the book"}),
     *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
     *_counted(
         "processor_",

@@ -103,7 +103,7 @@ async def open_application(
         if settings.homes:
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
-        is_away, keep = watch.is_away, partial(_keep_running, stack, deadline)
+        is_away, keep, held = watch.is_away, partial(_keep_running, stack, deadline), (pool, reads)
         live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, outages=outages)
         opened, times = live(settings, pool, writer, reader), (machine_clock, clock)
         keep(*opened.parts, *_create_timed(settings, store, writer, times, identifiers, is_away=is_away))
@@ -126,7 +126,7 @@ async def open_application(
             readiness=outages.readiness,
             resources=RESOURCES,
             challenges=SealedChallengeTokens(await reads.seal_key(), clock=clock),
-            front=await _keep_front(stack, settings, database, (outages, counters), deadline, pool, clock),
+            front=await _keep_front(stack, settings, database, (outages, counters), deadline, held, clock),
             imported=await _keep_imported(keep, pool, clock, is_away),
             settings=_settings_of_api(settings),
             cors=Cors(settings.cors_origins),
@@ -183,7 +183,7 @@ async def _keep_front(
     database: DatabaseSettings,
     told: tuple[Outages, Counters],
     deadline: Deadline,
-    pool: ReaderPool,
+    reading: tuple[ReaderPool, PostgresReads],
     clock: Clock,
 ) -> Front | None:
     """Return what stands in front of the legacy API, if there is one; the stack closes it.
@@ -197,9 +197,11 @@ async def _keep_front(
     counters.add(legacy)
     stack.push_async_callback(_close_in_time, legacy.close, deadline)
     trial = TrialWriter(_open_batches(stack, database, deadline), clock)
-    front = await open_front(settings, legacy, pool, trial, clock=clock, is_away=outages.database.is_away)
-    counters.add(front.findings, front.guardrails)
-    _keep_running(stack, deadline, front.routes, front.findings, front.shadow, front.guardrails)
+    (pool, reads), is_away = reading, outages.database.is_away
+    front = await open_front(settings, legacy, pool, trial, verify=reads.verify, clock=clock, is_away=is_away)
+    counters.add(front.findings, front.guardrails, front.money)
+    watching = (front.guardrails, front.money)
+    _keep_running(stack, deadline, front.routes, front.findings, front.shadow, *watching)
     return front
 
 

@@ -1,15 +1,18 @@
 """Puts together what an instance needs to stand in front of an older API, and what operators see of it."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastpay.clock import Clock
 from fastpay.config import Settings
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.dependencies import Dependency
+from fastpay.engine.ports import Verification
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.routes import EVERY, Front, Routes
 from fastpay.engine.rollout.rules import Rules
@@ -48,6 +51,7 @@ async def open_front(
     pool: ReaderPool,
     trial: TrialWriter,
     *,
+    verify: Callable[[Scope], Awaitable[Verification]],
     clock: Clock,
     is_away: Callable[[], bool],
 ) -> Front:
@@ -60,13 +64,17 @@ async def open_front(
     routes = Routes(store, clock=clock, retention_hours=hours, is_away=is_away)
     await routes.read()
     percent = settings.rollout_noise_percent
+    findings, guard = Findings(PostgresFindings(pool), clock=clock, is_away=is_away), PostgresGuard(pool)
+    slow_ms = settings.rollout_slow_ms
+    guardrails = Guardrails(guard, clock=clock, slow_ms=slow_ms, split=routes.split, is_away=is_away)
     return Front(
         legacy,
         routes,
-        Findings(PostgresFindings(pool), clock=clock, is_away=is_away),
+        findings,
         ShadowTasks(),
         trial,
-        Guardrails(PostgresGuard(pool), clock=clock, slow_ms=settings.rollout_slow_ms, is_away=is_away),
+        guardrails,
+        MoneyGuard(guard, verify, findings, guardrails, clock=clock, is_away=is_away),
         Rules(
             ignored=settings.rollout_ignore,
             identifiers=settings.rollout_identifiers,

@@ -14,6 +14,7 @@ from fastpay.engine.rollout.evidence import Effect, effect_of
 from fastpay.engine.rollout.finding_ports import Example, Measure
 from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
 from fastpay.engine.rollout.latency import Latency, latency_of
+from fastpay.engine.rollout.money import Sums, sums_of
 from fastpay.engine.rollout.routes import EVERY
 from fastpay.operations.rollout import reads_alone, route_names, written
 from fastpay.store.rollout import RouteChange, list_changes, list_routes
@@ -65,6 +66,7 @@ class RouteReport(msgspec.Struct, frozen=True):
     hidden: Mapping[str, int]
     hidden_share: Mapping[str, float]
     latency: Latency | None
+    money: tuple[Sums, ...]
     watched: tuple[Watched, ...]
     latched: str | None
 
@@ -114,8 +116,14 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"{route.route}  {_found(route)}"
         for difference in route.differences:
             yield f"  {difference.name}: {difference.count}"
-            for one in difference.examples:
-                yield f"    {one.request} {one.request_id}: legacy {one.legacy}, fastpay {one.fastpay}"
+            for example in difference.examples:
+                shown = f"legacy {example.legacy}, fastpay {example.fastpay}"
+                yield f"    {example.request} {example.request_id}: {shown}"
+        for one in route.money:
+            yield (
+                f"  {one.day} {one.mode} {one.type} {one.currency}: "
+                f"legacy {one.legacy}, fastpay {one.fastpay}, book of fastpay {one.book}"
+            )
         for rule, count in route.hidden.items():
             yield f"  hidden by {rule}: {count} ({route.hidden_share[rule]:.0%} of what is hidden)"
 
@@ -193,6 +201,7 @@ def _route(
         hidden,
         {rule: count / sum(hidden.values()) for rule, count in hidden.items()},
         latency_of(_named(findings, "latency")),
+        tuple(sums_of(_named(findings, "money"))),
         tuple(watched),
         change.route if change is not None and change.reason is not None else None,
     )

@@ -1,17 +1,18 @@
 """What guardrails know of split routes, and rollbacks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastpay.domain.identifiers import Scope, digits
 from fastpay.engine.rollout.evidence import Evidence, Sides
 from fastpay.engine.rollout.finding_ports import RouteKey
-from fastpay.engine.rollout.guard_ports import Kept
+from fastpay.engine.rollout.guard_ports import Kept, Moved
 from fastpay.store.pool import ReaderPool
 from fastpay.store.statements import SQL
 
 
 class PostgresGuard:
-    """Satisfies `GuardStore`. Each raises DatabaseUnavailable and Overloaded."""
+    """Satisfies `GuardStore` and `BookStore`. Each raises DatabaseUnavailable and Overloaded."""
 
     def __init__(self, pool: ReaderPool) -> None:
         self._pool = pool
@@ -34,6 +35,18 @@ class PostgresGuard:
         """Return how many idempotency keys of the last seconds were carried out by both sides."""
         found: int = (await self._pool.fetch(SQL["rollout_charged_twice"], seconds))[0]["count"]
         return found
+
+    async def read_booked(self, moved: Sequence[Moved]) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """Satisfy `BookStore`: return what was moved, by source and type, and by currency."""
+        lowest = _lowest_of(moved)
+        columns = list(zip(*((*scope, low) for scope, low in lowest.items()), strict=True))
+        sources = [digits(one.source) for one in moved]
+        booked: dict[tuple[str, str], dict[str, int]] = {}
+        for row in await self._pool.fetch(SQL["rollout_booked"], *map(list, columns), sources):
+            prefix, kind = ("ch", "charge") if row["kind"] == "capture" else ("re", "refund")
+            source = f"{prefix}_{row['source_id'].hex}"
+            booked.setdefault((source, kind), {})[row["currency"]] = row["amount"]
+        return booked
 
     async def roll_back(self, key: RouteKey, reason: str) -> bool:
         """Let the legacy API answer a route, if it still is as that change set it. Tell whether it was."""
@@ -58,3 +71,12 @@ def _kept(rows: Sequence[Any]) -> list[Kept]:
         )
         for row in rows
     ]
+
+
+def _lowest_of(moved: Sequence[Moved]) -> Mapping[Scope, str]:
+    """Return by book the digits below which no transfer can be: none is older than what it is for."""
+    lowest: dict[Scope, str] = {}
+    for one in moved:
+        own = digits(one.source)[:12] + "0" * 20
+        lowest[one.scope] = min(own, lowest.get(one.scope, own))
+    return lowest

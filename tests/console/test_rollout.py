@@ -64,6 +64,12 @@ def routes(server: RunningServer) -> Iterator[None]:
         "(change_id, route, metric, blocks, legacy, legacy_bad, fastpay, fastpay_bad, evidence) "
         f"values ({split}, '{SPLIT}', 'errors', 3, 1000, 10, 100, 9, 4.605170185988092)",
     )
+    for side, amount in (("legacy", 123_456), ("fastpay", 5_000), ("book", 4_999)):
+        execute(
+            server.database_url,
+            "insert into rollout_finding (change_id, route, measure, name, count) "
+            f"values ({split}, '{SPLIT}', 'money', '{side} 2026-11-30 live charge usd', {amount})",
+        )
     yield
     change(server, "*", "legacy")
 
@@ -87,7 +93,7 @@ def test_the_page_says_what_was_found_and_why_a_route_is_red(http: httpx.Client,
         "Latency of legacy p50 0.95 ms, p99 0.95 ms", "Latency of fastpay p50 6.4 ms",
         "slower in 10 of 10 requests: it is slower", "4 by ignore: created (100 % of what is hidden)",
         "split=10", "10 of 1000 9 of 100 +8.00 (-1.23 to +24.14) 10^2.0",
-        "guardrail",
+        "guardrail", "2026-11-30 live charge 1234.56 USD 50.00 USD 49.99 USD",
     ):  # fmt: skip
         assert text in shown, text
     assert f"{SPLIT} is red" not in shown

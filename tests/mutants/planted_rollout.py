@@ -7,11 +7,13 @@ RULES = "fastpay/engine/rollout/rules.py"
 EVIDENCE = "fastpay/engine/rollout/evidence.py"
 GUARDRAILS = "fastpay/engine/rollout/guardrails.py"
 COMPARISON = "fastpay/engine/rollout/comparison.py"
+MONEY = "fastpay/engine/rollout/money.py"
 
 WRITES = "tests/rollout/test_shadow_writes.py"
 SPLIT = "tests/rollout/test_guardrails.py"
 SURE = "tests/unit/engine/rollout/test_evidence.py"
 GUARDED = "tests/unit/engine/rollout/test_guardrails.py"
+BELIED = "tests/unit/engine/rollout/test_money.py"
 COMPARED = "tests/unit/engine/rollout/test_comparison.py"
 MERGING = "fastpay/engine/rollout/merging.py"
 PLACED = "tests/unit/engine/rollout/test_merging.py"
@@ -108,5 +110,42 @@ ROLLOUT = (
         "        side = owner\n",
         "        side = None\n",
         ("tests/rollout/test_one_voice.py",),
+    ),
+    Mutant(
+        "believe-an-answer-that-the-book-belies",
+        MONEY,
+        "            if has != {moved.currency: moved.amount}:\n",
+        "            if moved.currency not in has:\n",
+        (BELIED,),
+    ),
+    Mutant(
+        "forget-answers-while-the-database-is-away",
+        MONEY,
+        "        booked = await self._book.read_booked([moved for _, _, moved in taken])\n"
+        "        del self._answered[: len(taken)]\n",
+        "        del self._answered[: len(taken)]\n"
+        "        booked = await self._book.read_booked([moved for _, _, moved in taken])\n",
+        (BELIED,),
+    ),
+    Mutant(
+        "roll-back-only-what-was-asked-on-here",
+        GUARDRAILS,
+        "sorted({*self._seen.values(), *self._split()})",
+        "sorted(self._seen.values())",
+        (BELIED,),
+    ),
+    Mutant(
+        "let-anybody-with-a-session-set-routes",
+        "fastpay/admin/console/app.py",
+        "        if needs_proof(order) and not operator.is_proved:\n",
+        "        if needs_proof(order) and operator is None:\n",
+        ("tests/console/test_rollout.py::test_nobody_else_changes_a_route",),
+    ),
+    Mutant(
+        "time-the-client-too",
+        SHADOWING,
+        "            self.is_over = not message",
+        "            self.took_ns = self._now_ns() - self._begun_ns\n            self.is_over = not message",
+        ("tests/unit/api/test_shadow_latency.py",),
     ),
 )

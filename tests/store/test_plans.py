@@ -236,6 +236,7 @@ ELSEWHERE = {
         *("read_incarnation", "read_seal_key"),
     ),
     "has a test of its own in test_housekeeping": ("purge_idempotency",),
+    "reads what a book has of the last seconds": ("rollout_booked",),
     "finds keys by the ages of blocks": ("rollout_charged_twice", "rollout_purge"),
 }
 # A plan that is made for the values believes the statistics. For these they have to be true.

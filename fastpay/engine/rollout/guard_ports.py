@@ -1,10 +1,11 @@
 """What guardrails know of a split route, and where it is kept."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.rollout.evidence import Evidence
 from fastpay.engine.rollout.finding_ports import RouteKey
 
@@ -18,6 +19,26 @@ class Kept(msgspec.Struct, frozen=True):
     key: RouteKey
     metric: str
     evidence: Evidence
+
+
+class Moved(NamedTuple):
+    """What an answer says was moved: `type` is charge or refund, `source` the charge or the refund."""
+
+    scope: Scope
+    source: str
+    type: str
+    currency: str
+    amount: int
+
+
+class BookStore(Protocol):
+    """The ledger."""
+
+    async def read_booked(self, moved: Sequence[Moved]) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """Return what was moved, by source and type, and by currency.
+
+        Raises: DatabaseUnavailable, Overloaded.
+        """
 
 
 class GuardStore(Protocol):

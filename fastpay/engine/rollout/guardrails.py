@@ -13,11 +13,13 @@ person has to look and `rearm` the route before it can be moved again.
 | `declines` | 402                                          | the same                           |
 | `slow`     | its answer took `rollout_slow_ms` or longer | the same                           |
 | `twice`    | a key of the legacy API has an answer here   | all split routes, at the first one |
+| `money`    | an answer that this server's book belies     | all split routes, at the first one |
+| `verify`   | a book with a fault (`money.py`)             | all split routes, at the first one |
 | `sample`   | customers are not drawn as the share says    | status shows it                    |
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -45,9 +47,14 @@ class Guardrails(PeriodicWork):
         *,
         clock: Clock,
         slow_ms: int = limits.guardrail_slow_ms,
+        split: Callable[[], Iterable[RouteKey]] = tuple,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`split` returns the split routes, as far as they are known."""
         self._store = store
+        self._split = split
+        # What was answered on since the start: a route can be split by the state of all routes, too.
+        self._seen: dict[str, RouteKey] = {}
         self._slow_ns = slow_ms * 1_000_000
         self._clock = clock
         self._blocks: dict[tuple[RouteKey, str], Sides] = {}
@@ -110,6 +117,7 @@ class Guardrails(PeriodicWork):
 
     def _add(self, key: RouteKey, metric: str, side: Side, *, is_bad: bool) -> None:
         one = Sides(1, int(is_bad), 0, 0) if side == LEGACY else Sides(0, 0, 1, int(is_bad))
+        self._seen[key.route] = key
         self._blocks[key, metric] = self._blocks.get((key, metric), Sides()).plus(one)
 
     def _subtract(self, name: tuple[RouteKey, str], block: Sides) -> None:
@@ -127,9 +135,12 @@ class Guardrails(PeriodicWork):
         doubles = await self._store.find_charged_twice(seconds)
         self._looked_ns = now_ns
         if doubles:
-            reason = f"twice: {doubles} idempotency keys were carried out by both sides"
-            for key in {key for key, _ in self._blocks}:
-                await self._roll_back(key, reason)
+            await self.roll_back_all(f"twice: {doubles} idempotency keys were carried out by both sides")
+
+    async def roll_back_all(self, reason: str) -> None:
+        """Let the legacy API answer all split routes. Raises: DatabaseUnavailable, Overloaded."""
+        for key in sorted({*self._seen.values(), *self._split()}):
+            await self._roll_back(key, reason)
 
     async def _roll_back(self, key: RouteKey, reason: str) -> None:
         if await self._store.roll_back(key, reason):

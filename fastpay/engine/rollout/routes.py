@@ -8,8 +8,10 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
+from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.rules import Rules
 from fastpay.engine.rollout.shadow import ShadowTasks
@@ -60,6 +62,14 @@ class Routes(PeriodicWork):
         """Return the state of a method on a path, such as "POST /v1/charges"."""
         return self._states.get(route) or self._states.get(EVERY, ALL_LEGACY)
 
+    def split(self) -> list[RouteKey]:
+        """Return the routes that are split by a state of their own."""
+        return [
+            RouteKey(state.change, route)
+            for route, state in self._states.items()
+            if state.state == "split" and route != EVERY
+        ]
+
     async def read(self) -> None:
         """Ask the database. Raises: DatabaseUnavailable, Overloaded."""
         found = await self._store.read_routes()
@@ -90,5 +100,6 @@ class Front(NamedTuple):
     shadow: ShadowTasks
     trial: TrialWriter
     guardrails: Guardrails
+    money: MoneyGuard
     rules: Rules = Rules()
     noise_every: int = 100 // limits.comparison_noise_percent
