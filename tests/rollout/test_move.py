@@ -35,8 +35,8 @@ STEPS = {
     "split=50": ("legacy", "fastpay"),
     "fastpay": ("fastpay",),
 }
-ANSWERS = size(12, soak=60)
-ROUNDS = size(1, soak=5)
+ANSWERS = size(12, soak=24)
+ROUNDS = size(1, soak=2)
 
 
 def test_each_key_is_carried_out_once_while_routes_are_moved_and_everything_is_killed(cluster: Path) -> None:
@@ -48,6 +48,8 @@ def test_each_key_is_carried_out_once_while_routes_are_moved_and_everything_is_k
                     insert(sides.instances[0], route, state)
                 load.wait(ANSWERS, *STEPS[state])
                 for kill in sides.kills(is_long=ROUNDS > 1) * ROUNDS:
+                    sys.stdout.write(f"{state} {kill.__name__}\n")
+                    sys.stdout.flush()
                     kill()
                     load.wait(ANSWERS)
         _check(load, sides)
