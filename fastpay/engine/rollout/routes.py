@@ -63,11 +63,14 @@ class Routes(PeriodicWork):
         return self._states.get(route) or self._states.get(EVERY, ALL_LEGACY)
 
     def split(self) -> list[RouteKey]:
-        """Return the routes that are split by a state of their own."""
+        """Return the routes that are split by a state of their own, but for reads.
+
+        Going back would take what this server has made out of merged lists (decision 54).
+        """
         return [
             RouteKey(state.change, route)
             for route, state in self._states.items()
-            if state.state == "split" and route != EVERY
+            if state.state == "split" and route != EVERY and not route.startswith("GET ")
         ]
 
     async def read(self) -> None:
