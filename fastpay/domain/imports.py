@@ -7,7 +7,7 @@ the older one. So a second import finds it, and a request that names the older o
     imported_payments   what imported payments took, minus their refunds; the balances have the money
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 import msgspec
@@ -15,16 +15,16 @@ import msgspec
 from fastpay.domain import ledger
 from fastpay.domain.identifiers import Scope, derived
 from fastpay.domain.ledger import Transfer
-from fastpay.domain.objects import Customer, StoredObject
+from fastpay.domain.objects import Charge, Customer, PaymentIntent, PaymentMethod, Refund, StoredObject
 from fastpay.domain.plan import Draft, Workspace
 from fastpay.errors import UnexpectedState
 
-EQUITY = "opening_balance"
+EQUITY, HISTORY = "opening_balance", "imported_payments"
 # The accounts that may have an opening balance. What is pending becomes available by its charge alone.
 OPENED = ("available", "processor")
 _IMPORTED = "object.imported"
 
-ImportedType = Literal["customer", "opening_balance"]
+ImportedType = Literal["customer", "payment_method", "payment_intent", "charge", "refund", "opening_balance"]
 
 
 class ImportedObject(StoredObject, frozen=True, gc=False, array_like=True, kw_only=True):
@@ -61,18 +61,26 @@ class Opening(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One thing to import: an object that this server is to have, an amount, or both."""
+    """One thing to import: an object that this server is to have, an amount, or both.
+
+    `refers` are attributes of the object that name others, which were imported before, as the older API does.
+    """
 
     theirs: str
     type: ImportedType
     digest: str
     customer: Customer | None = None
+    payment_method: PaymentMethod | None = None
+    payment_intent: PaymentIntent | None = None
+    charge: Charge | None = None
+    refund: Refund | None = None
     opening: Opening | None = None
+    refers: Mapping[str, str] = {}
 
     @property
     def object(self) -> StoredObject | None:
         """The object that this server is to have."""
-        return self.customer
+        return self.customer or self.payment_method or self.payment_intent or self.charge or self.refund
 
 
 class ImportEntries(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -89,6 +97,8 @@ class ImportEntries(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Return the identifiers to load."""
         for entry in self.entries:
             yield imported_id(workspace.scope, entry.theirs)
+            for theirs in entry.refers.values():
+                yield imported_id(workspace.scope, theirs)
             if entry.opening is not None:
                 opening = entry.opening
                 yield from ledger.ids_of(workspace.scope, opening.currency, opening.debit, opening.credit)
@@ -102,7 +112,7 @@ class ImportEntries(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if isinstance(found, ImportedObject):
                 refuse_other(found, entry)
             else:
-                _import(draft, identifier, entry)
+                _import(workspace, draft, identifier, entry)
         return identifier
 
 
@@ -147,9 +157,11 @@ def refuse_other(found: ImportedObject, entry: Entry) -> None:
         raise UnexpectedState(f"{entry.theirs} was imported before with other values.")
 
 
-def _import(draft: Draft, identifier: str, entry: Entry) -> None:
+def _import(workspace: Workspace, draft: Draft, identifier: str, entry: Entry) -> None:
     stored, opening, transfer = entry.object, entry.opening, None
     if stored is not None:
+        named = {name: _ours(workspace, draft, theirs) for name, theirs in entry.refers.items()}
+        stored = msgspec.structs.replace(stored, **named)
         draft.put(stored, _IMPORTED)
     if opening is not None:
         transfer = draft.transfer(
@@ -171,6 +183,14 @@ def _import(draft: Draft, identifier: str, entry: Entry) -> None:
     )
     # One event is enough for what changes together.
     draft.put(imported, _IMPORTED if stored is None else None)
+
+
+def _ours(workspace: Workspace, draft: Draft, theirs: str) -> str:
+    identifier = imported_id(workspace.scope, theirs)
+    found = workspace.find(identifier) or draft.changed(identifier)
+    if not isinstance(found, ImportedObject) or found.ours is None:
+        raise UnexpectedState(f"{theirs} was not imported.")
+    return found.ours
 
 
 def _parts(scope: Scope) -> tuple[str, str]:

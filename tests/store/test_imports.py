@@ -11,6 +11,7 @@ from fastpay.domain import imports
 from fastpay.domain.identifiers import moment_of
 from fastpay.domain.objects import Address, Customer
 from fastpay.domain.plan import Draft
+from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.rollout.choice import owner_of
 from fastpay.operations.imports.reading import BadLine
 from fastpay.store import imports as store
@@ -163,3 +164,110 @@ async def test_what_is_not_kept_is_counted(database_url: str) -> None:
     async with importing(database_url) as own:
         report = await own.take(customer(discount={"coupon": "ten"}, delinquent=False, sources=None))
         assert report.left_out == {"discount": 1}
+
+
+CARD = {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2031, "fingerprint": "Xt5EWLLDS7FJjR1c"}
+METHOD = {
+    **customer("pm_1MqLiJLkdIwHu7ix"),
+    "object": "payment_method",
+    "type": "card",
+    "card": CARD,
+    "customer": CUSTOMER,
+}
+
+
+def refund_of(amount: int, **more: Any) -> dict[str, Any]:
+    return {
+        "object": "refund",
+        "id": f"re_1Nispe2eZvKYlo{amount}",
+        "created": CREATED + 9,
+        "amount": amount,
+        "currency": "usd",
+        "status": "succeeded",
+        "reason": "requested_by_customer",
+        **more,
+    }
+
+
+def payment(*refunds: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return a payment of 10.00 as an older API shows it, with its charge and its refunds."""
+    own = customer(
+        "pi_3MtwBwLkdIwHu7ix28a3",
+        amount=1000,
+        amount_received=1000,
+        currency="usd",
+        status="succeeded",
+        customer=CUSTOMER,
+        payment_method=METHOD["id"],
+        metadata={"order": "7"},
+    )
+    charge = customer(
+        "ch_3MmlLrLkdIwHu7ix0snN",
+        amount=1000,
+        amount_captured=1000,
+        captured=True,
+        status="succeeded",
+        amount_refunded=sum(one["amount"] for one in refunds),
+        currency="usd",
+        payment_method_details={"type": "card", "card": CARD},
+        refunds={"object": "list", "data": list(refunds), "has_more": False},
+    )
+    return {**own, "object": "payment_intent", "latest_charge": {**charge, "object": "charge"}, **more}
+
+
+async def test_an_imported_payment_is_refunded_as_far_as_it_was_not(database_url: str) -> None:
+    async with importing(database_url) as own:
+        report = await own.take(OWN[0], OWN[1], METHOD, payment(refund_of(200), refund_of(100)))
+        assert not report.differs
+        rows = {row[:2]: row[2:] for row in report.rows()}
+        assert rows["charge", "usd"][:2] == ("1", "10.00 USD")
+        assert rows["refund", "usd"][:2] == ("2", "-3.00 USD")
+        before = await own.balances()
+        assert before["available usd"] == -12_345
+        charge = imports.own_id(own.scope, "ch", "ch_3MmlLrLkdIwHu7ix0snN", CREATED)
+        outcome = await own.instance.submit(CreateRefund(charge=charge, amount=701), own.scope)
+        assert outcome.answer.error is not None
+        await own.instance.do(CreateRefund(charge=charge), own.scope)
+        after = await own.balances()
+        assert {
+            code: after[code] - before.get(code, 0) for code in after if after[code] != before.get(code)
+        } == {"available usd": 700, "processor usd": -700}
+
+
+BAD_PAYMENTS: dict[str, dict[str, Any]] = {
+    "cus_NffrFeUfNV2Hib stands neither above": payment(),
+    "latest_charge is an object": payment(latest_charge="ch_3MmlLrLkdIwHu7ix0snN"),
+    "amount_received is what latest_charge": payment(amount_received=999),
+    "amount_refunded is the sum of the refunds": payment(refund_of(1001)),
+    "each refund is succeeded": payment(refund_of(5, status="pending")),
+    "customer is an identifier with cus_": payment(customer={"id": CUSTOMER}),
+    "status is succeeded": payment(status="requires_capture"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_PAYMENTS)
+async def test_a_faulty_payment_is_refused_and_nothing_is_taken(database_url: str, fault: str) -> None:
+    """Also one that stands above what it refers to."""
+    async with importing(database_url) as own:
+        with pytest.raises(BadLine, match=f"line 1: .*{fault}"):
+            await own.take(BAD_PAYMENTS[fault], OWN[0], METHOD)
+        assert await own.counted() == [0, 0, 0]
+
+
+async def test_a_payment_is_imported_once_and_may_refer_to_an_earlier_file(database_url: str) -> None:
+    async with importing(database_url) as own:
+        await own.take(OWN[0], METHOD)
+        report = await own.take(payment(refund_of(200)))
+        before = await own.counted()
+        again = await own.take(OWN[0], METHOD, payment(refund_of(200)))
+        assert (report.imported, again.imported, again.differs) == (3, 0, False)
+        assert await own.counted() == before
+
+
+async def test_a_live_payment_is_refused(database_url: str) -> None:
+    """No processor here has authorized it: nobody could return the money."""
+    file = lines(OWN[0], METHOD, payment()).replace(b'"livemode":false', b'"livemode":true')
+    async with importing(database_url, livemode=True) as own:
+        with pytest.raises(BadLine, match="line 3: payments are imported in test mode only"):
+            await own.importer.import_(io.BytesIO(file))
+        assert await own.counted() == [0, 0, 0]

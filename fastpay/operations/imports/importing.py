@@ -29,7 +29,7 @@ from fastpay.store.batches import PostgresBatches
 from fastpay.store.connections import database_clock
 
 COLUMNS = ("type", "currency", "in the file", "amount", "in the ledger", "amount", "difference")
-_Page = Sequence[tuple[int, Entry]]
+_Page = Sequence[tuple[int, Sequence[Entry]]]
 
 
 class Sum(msgspec.Struct):
@@ -83,11 +83,16 @@ class Importer:
 
     async def check(self, file: BinaryIO) -> int:
         """Read all of a file, and return how much of it is new. Raises: BadLine."""
-        new = 0
-        for page in _pages(self._lines(file).entries()):
-            found = await self._find_imported([entry for _, entry in page])
-            new += sum(entry.theirs not in found for _, entry in page)
-            for number, entry in page:
+        new, lines = 0, self._lines(file)
+        for page in _pages(lines.entries()):
+            entries = [entry for _, said in page for entry in said]
+            found = await self._find_imported(entries)
+            missing = lines.outside - (await self._find_imported_by(lines.outside)).keys()
+            lines.outside.clear()
+            new += sum(entry.theirs not in found for entry in entries)
+            for number, entry in ((number, entry) for number, said in page for entry in said):
+                for theirs in sorted(missing & set(entry.refers.values())):
+                    raise BadLine(number, f"{theirs} stands neither above nor was it imported before")
                 if entry.theirs in found:
                     try:
                         imports.refuse_other(found[entry.theirs], entry)
@@ -101,7 +106,7 @@ class Importer:
         await store.begin_import(self._connection, self._scope)
         lines = self._lines(file)
         for page in _pages(lines.entries()):
-            entries = [entry for _, entry in page]
+            entries = [entry for _, said in page for entry in said]
             outcome = await self._commands.carry_out(self._scope, ImportEntries(entries=tuple(entries)))
             if outcome.answer.error is not None:
                 first, last = page[0][0], page[-1][0]
@@ -115,7 +120,10 @@ class Importer:
 
     async def _find_imported(self, entries: Iterable[Entry]) -> dict[str, ImportedObject]:
         """Return what was imported of these, by the identifier of the older API."""
-        wanted = [imports.imported_id(self._scope, entry.theirs) for entry in entries]
+        return await self._find_imported_by(entry.theirs for entry in entries)
+
+    async def _find_imported_by(self, theirs: Iterable[str]) -> dict[str, ImportedObject]:
+        wanted = [imports.imported_id(self._scope, one) for one in theirs]
         found = await store.find_objects(self._connection, self._scope, wanted)
         return {one.theirs: one for one in found.values() if isinstance(one, ImportedObject)}
 
@@ -155,7 +163,7 @@ async def open_importer(
         yield Importer(connection, writer, clock, scope)
 
 
-def _pages(entries: Iterator[tuple[int, Entry]]) -> Iterator[_Page]:
+def _pages(entries: Iterator[tuple[int, Sequence[Entry]]]) -> Iterator[_Page]:
     while page := list(islice(entries, limits.import_page_lines)):
         yield page
 

@@ -1,8 +1,7 @@
 """What a line of an import says, as an object of this server or an opening balance."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +15,10 @@ from fastpay.domain import imports, metadata, money
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.imports import Entry
 from fastpay.domain.objects import Customer
+from fastpay.operations.imports import payments
+from fastpay.operations.imports.said import Fault, digest_of
 
-TYPES = ("customer", "opening_balance")
-DIGEST_BYTES = 16
+TYPES = ("customer", "payment_method", "payment_intent", "opening_balance")
 # What an API says of every object, and nobody chooses.
 _COMMON = frozenset(("id", "object", "created", "livemode"))
 _CUSTOMER = (
@@ -27,45 +27,45 @@ _CUSTOMER = (
 )
 
 
-class Fault(Exception):
-    """What is wrong with a line."""
-
-
 class ObjectReader:
     """Reads objects of a mode of a tenant. `left_out` counts attributes that this server does not keep."""
 
     def __init__(self, scope: Scope, now_s: int) -> None:
-        self._scope = scope
+        self.scope = scope
         self._now_s = now_s
         self.left_out: Counter[str] = Counter()
 
-    def read(self, said: Mapping[str, Any]) -> Entry:
+    def read(self, said: Mapping[str, Any]) -> Sequence[Entry]:
         """Return what a line says. Raises: Fault, FastpayError."""
         match said.get("object"):
             case "customer":
-                return self._customer(said)
+                return [self._customer(said)]
+            case "payment_method":
+                return [payments.payment_method(self, said)]
+            case "payment_intent":
+                return payments.payment(self, said)
             case "opening_balance":
-                return _opening_balance(said)
+                return [_opening_balance(said)]
         raise Fault(f"object is one of {', '.join(TYPES)}")
 
     def _customer(self, said: Mapping[str, Any]) -> Entry:
-        theirs, created = self._identity(said, Customer.prefix)
+        theirs, created = self.identity(said, Customer.prefix)
         params = decode_params(
             customers.CreateParams,
             content_type="application/json",
-            body=msgspec.json.encode(self._chosen(said, _CUSTOMER)),
+            body=msgspec.json.encode(self.chosen(said, _CUSTOMER)),
             query=b"",
         )
-        identifier = imports.own_id(self._scope, Customer.prefix, theirs, created)
+        identifier = imports.own_id(self.scope, Customer.prefix, theirs, created)
         fields = {
             "invoice_prefix": identifier[-8:].upper(),
             **customers.plain_fields(params),
             "metadata": metadata.merge({}, first_metadata(params.metadata)),
         }
         customer = Customer(id=identifier, created=created, **fields)  # type: ignore[arg-type]
-        return Entry(theirs=theirs, type="customer", digest=_digest_of(said), customer=customer)
+        return Entry(theirs=theirs, type="customer", digest=digest_of(said), customer=customer)
 
-    def _identity(self, said: Mapping[str, Any], prefix: str) -> tuple[str, int]:
+    def identity(self, said: Mapping[str, Any], prefix: str) -> tuple[str, int]:
         """Return the older identifier, and when the object was created."""
         theirs, created, livemode = (said.get(name) for name in ("id", "created", "livemode"))
         if not (isinstance(theirs, str) and is_reference(theirs) and theirs.startswith(f"{prefix}_")):
@@ -74,11 +74,11 @@ class ObjectReader:
             raise Fault(f"id has {limits.identifier_chars_max} characters at most")
         if type(created) is not int or not 0 < created <= self._now_s:
             raise Fault("created is a time in the past, in seconds since 1970")
-        if livemode is not self._scope.livemode:
-            raise Fault(f"livemode is {str(self._scope.livemode).lower()} in this mode")
+        if livemode is not self.scope.livemode:
+            raise Fault(f"livemode is {str(self.scope.livemode).lower()} in this mode")
         return theirs, created
 
-    def _chosen(self, said: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    def chosen(self, said: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         """Return the attributes of these names that are set, and count the others that are."""
         kept = _set_in(said)
         self.left_out.update(kept.keys() - set(names) - _COMMON)
@@ -97,19 +97,9 @@ def _opening_balance(said: Mapping[str, Any]) -> Entry:
     return Entry(
         theirs=f"the opening balance of {account} in {currency}",
         type="opening_balance",
-        digest=_digest_of(said),
+        digest=digest_of(said),
         opening=imports.opening_of(account, currency, amount),
     )
-
-
-def digest(text: bytes) -> bytes:
-    """Return the digest of a text."""
-    return hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
-
-
-def _digest_of(said: Mapping[str, Any]) -> str:
-    """Return the digest of a line, whatever the order of its attributes."""
-    return digest(msgspec.json.encode(said, order="deterministic")).hex()
 
 
 def _set_in(said: Mapping[str, Any]) -> dict[str, Any]:
