@@ -28,7 +28,7 @@ from tests.support.books import check_database
 from tests.support.seeds import size
 from tests.support.tenants import Tenant, make_tenant
 
-ORDERS = size(90, soak=600)
+ORDERS = size(64, soak=600)
 ROUNDS = size(1, soak=17)
 SLOW_ANSWER_S = 1.5 * TIMEOUT_MS / 1000
 Disaster = Callable[[], Awaitable[None]]
