@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fastpay.clock import Clock
@@ -118,6 +119,7 @@ def route_names() -> list[str]:
     return [f"{route.method} {route.path}" for route in ROUTES]
 
 
+@cache
 def reads_alone() -> Mapping[str, str | None]:
     """Return, for each read, why its answer is one side's if it is split; None if both sides have a part."""
     from fastpay.api.app import ROUTES  # noqa: PLC0415 - only the command line asks

@@ -54,18 +54,11 @@ class _Charge(msgspec.Struct, frozen=True):
     amount_refunded: int = 0
 
 
-class Payment(msgspec.Struct, frozen=True):
-    """A payment intent, as far as an outcome needs it. What only newer servers show has a default."""
+class _Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payment intent and a setup intent have in common."""
 
     id: str
-    object: Literal["payment_intent"]
-    amount: int
-    currency: str
     status: str
-    amount_received: int | None = None
-    amount_capturable: int | None = None
-    latest_charge: _Charge | str | None = None
-    last_payment_error: Failure | None = None
     next_action: _NextAction | None = None
     metadata: Mapping[str, str] | None = None
     # Identifiers, unless somebody expands them.
@@ -75,12 +68,26 @@ class Payment(msgspec.Struct, frozen=True):
     @property
     def token(self) -> str | None:
         """The card that is kept for a customer, None if it is not: both of their identifiers."""
-        return _token(self.customer, self.payment_method)
+        if isinstance(self.customer, str) and isinstance(self.payment_method, str):
+            return f"{self.customer}/{self.payment_method}"
+        return None
 
     @property
     def reference(self) -> str | None:
-        """Our reference of the authorization."""
+        """Our reference of the attempt."""
         return (self.metadata or {}).get(REFERENCE)
+
+
+class Payment(_Intent, frozen=True, kw_only=True):
+    """A payment intent, as far as an outcome needs it. What only newer servers show has a default."""
+
+    object: Literal["payment_intent"]
+    amount: int
+    currency: str
+    amount_received: int | None = None
+    amount_capturable: int | None = None
+    latest_charge: _Charge | str | None = None
+    last_payment_error: Failure | None = None
 
     def captured(self) -> int:
         """Return how much was captured."""
@@ -92,28 +99,11 @@ class Payment(msgspec.Struct, frozen=True):
         return self.amount
 
 
-class Setup(msgspec.Struct, frozen=True):
+class Setup(_Intent, frozen=True, kw_only=True):
     """A setup intent, as far as an outcome needs it."""
 
-    id: str
     object: Literal["setup_intent"]
-    status: str
     last_setup_error: Failure | None = None
-    next_action: _NextAction | None = None
-    metadata: Mapping[str, str] | None = None
-    # Identifiers, unless somebody expands them.
-    customer: Any = None
-    payment_method: Any = None
-
-    @property
-    def token(self) -> str | None:
-        """The card that is kept for a customer, None if it is not: both of their identifiers."""
-        return _token(self.customer, self.payment_method)
-
-    @property
-    def reference(self) -> str | None:
-        """Our reference of the setup."""
-        return (self.metadata or {}).get(REFERENCE)
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -281,13 +271,7 @@ _OF_REFUNDS: Mapping[str, Status] = {
 }
 
 
-def _token(customer: Any, payment_method: Any) -> str | None:
-    if isinstance(customer, str) and isinstance(payment_method, str):
-        return f"{customer}/{payment_method}"
-    return None
-
-
-def _page_of(intent: Payment | Setup) -> str | None:
+def _page_of(intent: _Intent) -> str | None:
     """Return the page on which the cardholder authenticates."""
     action = intent.next_action
     return None if action is None or action.redirect_to_url is None else action.redirect_to_url.url

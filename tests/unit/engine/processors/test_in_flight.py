@@ -5,23 +5,24 @@ import asyncio
 import pytest
 
 from fastpay import limits
+from fastpay.domain.identifiers import Scope
 from fastpay.engine.processors.in_flight import InFlight
 from fastpay.errors import Overloaded
 from tests.support.memory import OTHER_TENANT, TENANT
 
 
-async def fill(calls: InFlight, *scopes: object) -> dict[object, int]:
+async def fill(calls: InFlight, *scopes: Scope) -> dict[Scope, int]:
     """Start calls of tenants in turns until each is refused, and return how many each has."""
     counts = dict.fromkeys(scopes, 0)
-    refused: set[object] = set()
+    refused: set[Scope] = set()
     while len(refused) < len(scopes):
         for scope in scopes:
             try:
-                calls.admit(scope)  # type: ignore[arg-type]
+                calls.admit(scope)
             except Overloaded:
                 refused.add(scope)
                 continue
-            calls.start(scope, asyncio.sleep(3600))  # type: ignore[arg-type]
+            calls.start(scope, asyncio.sleep(3600))
             counts[scope] += 1
     return counts
 
@@ -29,7 +30,7 @@ async def fill(calls: InFlight, *scopes: object) -> dict[object, int]:
 @pytest.mark.parametrize(
     ("scopes", "each"), [((TENANT,), 10_800), ((TENANT, OTHER_TENANT), 5_685)], ids=["alone", "two"]
 )
-async def test_tenants_share_what_there_is(scopes: tuple[object, ...], each: int) -> None:
+async def test_tenants_share_what_there_is(scopes: tuple[Scope, ...], each: int) -> None:
     calls = InFlight(limits.processor_calls_max)
     counts = await fill(calls, *scopes)
     assert max(counts.values()) == each
