@@ -74,7 +74,8 @@ class Exchange:
             read_until_eof=True,
             auto_decompress=False,
             skip_payload=self._request.method == "HEAD",
-            read_timeout=self._timeout_s,
+            # Not before the request is complete: aiohttp's timer starts with the first byte of an answer.
+            read_timeout=None,
             max_line_size=limits.legacy_head_line_bytes_max,
             max_field_size=limits.legacy_head_line_bytes_max,
             max_headers=limits.legacy_head_fields_max,
@@ -116,6 +117,7 @@ class Exchange:
         if self._sending is not None:
             self._sending.cancel()
         if is_over:
+            self._set_timeout(None)
             # aiohttp closes it as well if the answer says so, or if there is more behind it.
             self._connection.release()
         else:
@@ -136,6 +138,8 @@ class Exchange:
             message.code, message.raw_headers, self._request.request_id, is_chunked=message.chunked
         )
         self._content = content
+        if content.is_eof():
+            self._set_timeout(None)
 
     async def _send(self, *, is_chunked: bool) -> None:
         """Send the rest of the body, then wait until the client leaves or this is cancelled."""
@@ -178,6 +182,12 @@ class Exchange:
     def _sent(self) -> None:
         """Note that the request is complete. From now on the legacy API may be silent for so long only."""
         self._is_sent = True
+        if self._content is None or not self._content.is_eof():
+            self._set_timeout(self._timeout_s)
+
+    def _set_timeout(self, seconds: float | None) -> None:
+        """Start the timer of the connection anew, or stop it."""
+        self._protocol.read_timeout = seconds
         self._protocol.start_timeout()
 
     def _failure(self, error: Exception) -> FastpayError:
