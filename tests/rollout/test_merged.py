@@ -12,13 +12,14 @@ from fastpay import limits
 from fastpay.api.app import ROUTES
 from fastpay.api.merging import BALANCE, why_alone
 from tests.rollout.recorded import answer_of
-from tests.rollout.states import run_rollout, set_all, side_of
-from tests.support.api import open_client
+from tests.rollout.states import insert, run_rollout, set_all, side_of
+from tests.support.doors import H2, HTTP1, Door
 from tests.support.legacy import RawLegacy
 from tests.support.old_lists import Object, OldLists, both, made_at, page_of
 from tests.support.servers import RunningServer, locked
 from tests.support.shop import PAY, Shop
 
+DOORS = (HTTP1, H2)
 CUSTOMERS = "/v1/customers"
 LISTS = sorted(
     route.path
@@ -95,7 +96,9 @@ def test_the_official_client_walks_over_both_sides_without_a_gap_or_a_copy(
         assert [one.id for one in backward.auto_paging_iter()] == wanted[-2::-1]
 
 
-def test_a_page_is_what_a_model_of_one_list_gives(customers: list[Object], shop: httpx.Client) -> None:
+def test_a_page_is_what_a_model_of_one_list_gives(
+    customers: list[Object], shop: httpx.Client, shop_door: Door
+) -> None:
     chance, seen = random.Random(3), set()
     for _ in range(150):
         query = {"limit": str(chance.choice((1, 2, 3, 10, chance.randint(1, 100))))}
@@ -107,7 +110,7 @@ def test_a_page_is_what_a_model_of_one_list_gives(customers: list[Object], shop:
                 query[bound] = str(chance.choice(customers)["created"])
         shown = shop.get(CUSTOMERS, params=query)
         page = page_of(customers, query, CUSTOMERS)
-        assert side_of(shown) == "both", (query, shown.text)
+        assert (side_of(shown), shown.http_version) == ("both", shop_door.version), (query, shown.text)
         assert identifiers(shown.json()["data"]) == identifiers(page["data"]), query
         assert (shown.json()["has_more"], shown.json()["url"]) == (page["has_more"], CUSTOMERS), query
         seen.add((cursor, query.get(cursor or "", "").startswith("cus_Old"), page["has_more"]))
@@ -260,8 +263,8 @@ def test_what_is_of_one_side_is_asked_of_that_side_alone(
     ):
         assert side_of(shop.get(path, params=query)) == "legacy", path
     # Only the older API may know this key.
-    with open_client(front.url, "sk_test_of_the_older_api") as stranger:
-        assert side_of(stranger.get("/v1/charges")) == "legacy"
+    stranger = {"Authorization": "Bearer sk_test_of_the_older_api"}
+    assert side_of(shop.get("/v1/charges", headers=stranger)) == "legacy"
     assert shop.head("/v1/charges").headers["fastpay-served-by"] == "both"
     assert shop.head("/v1/charges").content == b""
 
@@ -318,11 +321,8 @@ def test_balances_are_added_by_currency_and_by_type_of_source(
         assert (refused.status_code, refused.json()["error"]["code"]) == (502, "legacy_unmergeable")
 
 
-def test_status_says_what_is_merged_and_why_other_reads_are_not(
-    shop: httpx.Client, front: RunningServer, old: OldLists
-) -> None:
-    old.objects["/v1/charges"] = []
-    set_all("split=10", shop, server=front)
+def test_status_says_what_is_merged_and_why_other_reads_are_not(front: RunningServer) -> None:
+    insert(front, "*", "split=10")
     status = run_rollout(front, "status")
     lines = {line.partition("  ")[0]: line for line in status.splitlines()}
     for merged in (*LISTS, BALANCE):
@@ -330,6 +330,7 @@ def test_status_says_what_is_merged_and_why_other_reads_are_not(
         assert "red" not in lines[f"GET {merged}"]
     assert "a search has no order that both sides share" in lines["GET /v1/charges/search"]
     assert "it cannot be asked for by time" in lines["GET /v1/payment_methods"]
-    set_all("legacy", shop, server=front)
+    insert(front, "*", "legacy")
     status = run_rollout(front, "status")
     assert status.count("split=0 merges it with what fastpay has made") == len(LISTS) + 1
+    insert(front, "*", "fastpay")

@@ -8,9 +8,11 @@ import httpx
 
 from tests.rollout.recorded import answer_of, outcomes, wait_for
 from tests.rollout.states import set_all, side_of
+from tests.support.doors import H2, HTTP1
 from tests.support.legacy import RawLegacy
 from tests.support.servers import PATIENCE_SECONDS, RunningServer
 
+DOORS = (HTTP1, H2)
 HOOK, PAYMENTS = "/hook", "/v1/payment_intents"
 PAYMENT = {"amount": "1999", "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 # Not those of a balance, which change in their own time.
