@@ -152,7 +152,7 @@ class Application:
                             ServedPath(unseen, path, by_path[path]),
                             is_decided=type(by_path[path].get("POST")) in (Write, LiveWrite),
                         ),
-                        both_sides(services, services.front.legacy, path, served, by_path[path].get("GET")),
+                        both_sides(services, services.front, path, served, by_path[path].get("GET")),
                     ),
                     front=services.front,
                     pass_through=self._pass_through,

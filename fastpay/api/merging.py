@@ -28,6 +28,7 @@ from fastpay.api.envelopes import render_list
 from fastpay.api.legacy_reads import NOT_FOR_PARTS, LegacyReads
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.lists import OLDEST_FIRST, created_seconds
+from fastpay.api.lookout import Lookout
 from fastpay.api.routes import Contract, Endpoint
 from fastpay.api.sending import respond
 from fastpay.domain.identifiers import moment_of
@@ -36,7 +37,7 @@ from fastpay.engine.rollout import merging
 from fastpay.engine.rollout.choice import FASTPAY, LEGACY, Side, owner_of
 from fastpay.engine.rollout.comparison import Shown
 from fastpay.engine.rollout.merging import Part, Window
-from fastpay.engine.rollout.ports import Legacy
+from fastpay.engine.rollout.routes import Front
 from fastpay.errors import FastpayError, InvalidRequest, LegacyFailed, LegacyUnmergeable, Overloaded
 
 BALANCE = "/v1/balance"
@@ -112,11 +113,12 @@ class BothSides:
     """
 
     def __init__(
-        self, services: Services, legacy: Legacy, served: _Served, params: type[CreatedListParams] | None
+        self, services: Services, front: Front, served: _Served, params: type[CreatedListParams] | None
     ) -> None:
+        self._lookout = Lookout(services, front)
         self._served = served
         self._params = params
-        self._reads = LegacyReads(services, legacy)
+        self._reads = LegacyReads(services, front.legacy)
         self._in_progress = 0
 
     def fits(self, scope: Scope, headers: Mapping[str, str]) -> bool:
@@ -226,6 +228,7 @@ class BothSides:
 
     async def _list_there(self, asked: _Asked, query: bytes, window: Window) -> Part:
         shown = await self._reads.list(asked.scope, query, asked.receive)
+        self._lookout.saw_part(f"GET {asked.scope['path']}", asked.scope, shown)
         return merging.read_list(_body_of(shown), window)
 
     async def _ask_there(self, asking: Awaitable[Shown]) -> bytes:
@@ -260,13 +263,13 @@ class BothSides:
 
 
 def both_sides(
-    services: Services, legacy: Legacy, path: str, served: _Served, endpoint: Endpoint | None
+    services: Services, front: Front, path: str, served: _Served, endpoint: Endpoint | None
 ) -> BothSides | None:
     """Return what answers the GETs of a path from both sides, None if one side alone has to."""
     if endpoint is None or why_alone(path, endpoint.contract) is not None:
         return None
     params = endpoint.contract.params
-    return BothSides(services, legacy, served, params if issubclass(params, CreatedListParams) else None)
+    return BothSides(services, front, served, params if issubclass(params, CreatedListParams) else None)
 
 
 class _Own:

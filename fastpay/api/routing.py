@@ -18,6 +18,7 @@ from fastpay.api.context import Services
 from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
+from fastpay.api.lookout import Lookout
 from fastpay.api.merging import CURSORS, BothSides
 from fastpay.api.shadowing import Candidate, Recorder, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
@@ -70,6 +71,7 @@ class RoutedPath:
         self._pass_through = pass_through
         self._shadow = shadow
         self._guardrails, self._money = front.guardrails, front.money
+        self._lookout = Lookout(services, front)
         self._body_bytes_max = services.settings.body_bytes_max * body_factor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +99,8 @@ class RoutedPath:
             await self._pass_through.refuse(scope, send, error)
             return
         recorder = None
+        watched = self._lookout.record(route, send) if side == LEGACY else None
+        send = send if watched is None else watched.send
         # Going back would help no read that both sides answer: what names an object stays with its side.
         if state.state == "split" and (body is not None or self._both is None):
             send = self._watched(send, key, side)
@@ -110,6 +114,8 @@ class RoutedPath:
             await self._shadow(request, receive, send)
         else:
             await self._pass_through(scope, receive, send)
+        if watched is not None:
+            self._lookout.saw(route, scope, headers, watched)
         if recorder is not None:
             await self._note_money(scope, headers, key, side, recorder)
 

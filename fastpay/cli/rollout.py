@@ -99,6 +99,16 @@ def rearm(config: str | None, route: str, by: str, **flags: Any) -> None:
     click.echo(f"{name} may be moved again")
 
 
+@rollout.command("forget-identifiers")
+@settings_options
+def forget_identifiers(config: str | None, **flags: Any) -> None:
+    """Let routes be split again, when identifiers of the older API look like fastpay's no longer."""
+    settings = prepare(config, flags)
+    from fastpay.store.rollout_mistaken import forget_mistaken  # noqa: PLC0415
+
+    click.echo(f"{with_connection(settings, forget_mistaken)} were forgotten")
+
+
 @rollout.command("import")
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @click.option("--check", is_flag=True, help="Only read the file, and say how much of it is new.")

@@ -50,6 +50,12 @@ comparison_noise_percent = 5
 # By how much longer fastpay takes for a request that counts as slower.
 shadow_slower_ns = 1_000_000
 
+# How often an answer of the legacy API on a route is looked at for identifiers that look like this server's,
+# how many of them are asked for, and how often the log tells of a prefix.
+mistaken_interval_ms = 1_000
+mistaken_identifiers_max = 10
+mistaken_told_ms = 3_600_000
+
 # Guardrails of routes that are split: how often they look, and how often a route that is as good as the
 # legacy API may be rolled back by mistake, however long it is watched.
 guardrail_interval_ms = 1_000

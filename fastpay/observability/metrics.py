@@ -154,14 +154,8 @@ TABLE: tuple[Metric, ...] = (
             "fenced": "Endpoints lost to another instance",
         },
     ),
-    *_counted(
-        "legacy_",
-        "gauge",
-        {
-            "in_flight": "Requests that the legacy API works on",
-            "waiting": "Requests that wait for a connection to the legacy API",
-        },
-    ),
+    *_counted("legacy_", "gauge", {"in_flight": "Requests that the legacy API works on"}),
+    *_counted("legacy_", "gauge", {"waiting": "Requests that wait for a connection to the legacy API"}),
     *_counted(
         "legacy_",
         "counter",
@@ -183,6 +177,7 @@ TABLE: tuple[Metric, ...] = (
     ),
     *_counted("rollout_", "counter", {"rollbacks": "Routes that a guardrail has rolled back"}),
     *_counted("rollout_", "counter", {"money_unchecked": "Answers of money not held against the book"}),
+    *_counted("rollout_", "counter", {"mistaken": "Answers of the legacy API with identifiers like ours"}),
     *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
     *_counted(
         "processor_",

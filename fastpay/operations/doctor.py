@@ -33,6 +33,7 @@ from fastpay.operations.embedded.postgres import find_installation
 from fastpay.operations.embedded.redis import find_redis
 from fastpay.operations.findings import Finding, show
 from fastpay.operations.homes import describe_member
+from fastpay.operations.legacy_findings import check_legacy_identifiers
 from fastpay.operations.preflight import (
     REQUIREMENTS,
     listening_address,
@@ -140,6 +141,8 @@ async def check_database(
                 for finding in check_members(await list_members(connection)):
                     yield finding
                 yield check_webhooks(await survey_deliveries(connection))
+                if settings.legacy_url is not None:
+                    yield await check_legacy_identifiers(connection)
             skew_ms = abs(facts.now.timestamp() * 1000 - middle_ms)
             good = skew_ms <= limits.clock_skew_ms_max
             yield Finding(

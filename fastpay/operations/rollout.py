@@ -13,6 +13,7 @@ from fastpay.engine.ports import Verification
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.mistaken import MistakenIdentifiers
 from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.routes import EVERY, Front, Routes
@@ -25,6 +26,7 @@ from fastpay.store.pool import ReaderPool
 from fastpay.store.rollout import PostgresRollout, RouteChange, list_routes, lock_routes, set_route
 from fastpay.store.rollout_findings import PostgresFindings
 from fastpay.store.rollout_guard import PostgresGuard
+from fastpay.store.rollout_mistaken import Mistaken, PostgresMistaken, list_mistaken
 
 if TYPE_CHECKING:
     from fastpay.outbound.legacy.client import LegacyClient
@@ -76,6 +78,7 @@ async def open_front(
         trial,
         guardrails,
         MoneyGuard(guard, verify, findings, guardrails, clock=clock, is_away=is_away),
+        MistakenIdentifiers(PostgresMistaken(pool), clock.monotonic_ns),
         Rules(
             ignored=settings.rollout_ignore,
             identifiers=settings.rollout_identifiers,
@@ -153,15 +156,36 @@ def check_latch(changes: Sequence[RouteChange], route: str, state: RouteState) -
         )
 
 
+def check_owners(mistaken: Sequence[Mistaken]) -> None:
+    """Raise ConfigurationError if objects of the legacy API look like this server's."""
+    if mistaken:
+        first = mistaken[0]
+        raise ConfigurationError(
+            f"no route can be split: {mistaken_line(first)}. When the older API has other identifiers: "
+            f"{command_name()} rollout forget-identifiers"
+        )
+
+
+def mistaken_line(one: Mistaken) -> str:
+    """Return what was seen, as an operator reads it."""
+    return (
+        f"the older API's {one.identifier} looks like an identifier of fastpay "
+        f"({one.route}, last seen {one.last_at:%Y-%m-%d %H:%M:%S}Z)"
+    )
+
+
 async def move(connection: Any, route: str, state: RouteState, *, changed_by: str) -> None:
-    """Set the state of a route. Raises: ConfigurationError if it was rolled back.
+    """Set the state of a route.
 
     Nothing else changes a route meanwhile, so no rollback is overlooked. Connections are `Any`, since asyncpg
-    has no types.
+    has no types. Raises: ConfigurationError if it was rolled back, or is to be split though objects of the
+    legacy API look like this server's.
     """
     async with connection.transaction():
         await lock_routes(connection)
         check_latch(await list_routes(connection), route, state)
+        if state.state == "split":
+            check_owners(await list_mistaken(connection))
         await set_route(connection, route, state, changed_by=changed_by)
 
 

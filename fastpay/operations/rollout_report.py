@@ -16,10 +16,11 @@ from fastpay.engine.rollout.guard_ports import SAMPLE, Kept
 from fastpay.engine.rollout.latency import Latency, latency_of
 from fastpay.engine.rollout.money import Sums, sums_of
 from fastpay.engine.rollout.routes import EVERY
-from fastpay.operations.rollout import reads_alone, route_names, written
+from fastpay.operations.rollout import mistaken_line, reads_alone, route_names, written
 from fastpay.store.rollout import RouteChange, list_changes, list_routes
 from fastpay.store.rollout_findings import Finding, list_findings
 from fastpay.store.rollout_guard import list_evidence
+from fastpay.store.rollout_mistaken import Mistaken, list_mistaken
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -72,15 +73,16 @@ class RouteReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The report that is exported."""
+    """The report that is exported. `mistaken` are identifiers of the older API that look like fastpay's."""
 
     routes: tuple[RouteReport, ...]
     history: tuple[RouteChange, ...]
+    mistaken: tuple[Mistaken, ...] = ()
 
     @property
     def is_red(self) -> bool:
         """Whether a route gives no reason to move it on."""
-        return any((one.verdict or "").startswith("red") for one in self.routes)
+        return bool(self.mistaken) or any((one.verdict or "").startswith("red") for one in self.routes)
 
 
 async def read_report(connection: Any) -> Report:
@@ -90,13 +92,15 @@ async def read_report(connection: Any) -> Report:
     findings, examples = await list_findings(connection, numbers)
     kept = await list_evidence(connection, numbers)
     history = await list_changes(connection, limits.rollout_history_max)
-    return Report(tuple(_routes(changes, findings, examples, kept)), tuple(history))
+    routes = _routes(changes, findings, examples, kept)
+    return Report(tuple(routes), tuple(history), tuple(await list_mistaken(connection)))
 
 
 def status_lines(settings: Settings, report: Report) -> Iterator[str]:
     """Yield the state of each route, what comparing has found, and why a route is not what was set."""
     if settings.legacy_url is None:
         yield "legacy_url is not set: fastpay answers every route"
+    yield from _mistaken_lines(report)
     has_moved = any(change.state.state in ("split", "fastpay") for change in report.history)
     for route in report.routes:
         told = f"{route.route}  {route.state}"
@@ -110,6 +114,7 @@ def status_lines(settings: Settings, report: Report) -> Iterator[str]:
 
 def report_lines(report: Report) -> Iterator[str]:
     """Yield the report as text: routes that are compared or watched, with what was found."""
+    yield from _mistaken_lines(report)
     for route in report.routes:
         if route.verdict is None:
             continue
@@ -126,6 +131,10 @@ def report_lines(report: Report) -> Iterator[str]:
             )
         for rule, count in route.hidden.items():
             yield f"  hidden by {rule}: {count} ({route.hidden_share[rule]:.0%} of what is hidden)"
+
+
+def _mistaken_lines(report: Report) -> Iterator[str]:
+    return (f"red: no route can be split: {mistaken_line(one)}" for one in report.mistaken)
 
 
 def _routes(

@@ -12,6 +12,7 @@ from tests.support.servers import RunningServer, execute, fetch
 
 PAGE = "/console/routes"
 SHADOW, SPLIT, BACK = "GET /v1/charges", "POST /v1/payment_intents", "POST /v1/refunds"
+MISTAKEN = f"ch_{7:032x}"
 EVIL = "<script>alert(1)</script>"
 FOUND = (
     ("outcome", "equal", 7), ("outcome", "differing", 3), ("outcome", "dropped", 2),
@@ -71,6 +72,7 @@ def routes(server: RunningServer) -> Iterator[None]:
             f"values ({split}, '{SPLIT}', 'money', '{side} 2026-11-30 live charge usd', {amount})",
         )
     yield
+    execute(server.database_url, "delete from rollout_mistaken")
     change(server, "*", "legacy")
 
 
@@ -80,11 +82,18 @@ def text_of(page: str) -> str:
 
 
 @pytest.mark.usefixtures("routes")
-def test_the_page_says_what_was_found_and_why_a_route_is_red(http: httpx.Client, ada: SignedIn) -> None:
+def test_the_page_says_what_was_found_and_why_a_route_is_red(
+    http: httpx.Client, server: RunningServer, ada: SignedIn
+) -> None:
+    execute(
+        server.database_url,
+        f"insert into rollout_mistaken (prefix, identifier, route) values ('ch', '{MISTAKEN}', '{SHADOW}')",
+    )
     page = get(http, PAGE, ada).text
     assert EVIL not in page
     shown = text_of(page)
     for text in (
+        f"No route can be split: {MISTAKEN} of the older API looks like an identifier of fastpay ({SHADOW}, ",
         f"{SHADOW} is red: answers differ.",
         f"{BACK} is red: rolled back: errors: 5 of 9",
         "10: 7 equal, 3 different", "dropped 2", "Money 3 differences",

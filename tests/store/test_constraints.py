@@ -29,6 +29,7 @@ TABLES_OF_OTHERS = (
     *("operator", "operator_invitation", "operator_session", "operator_action"),
     *("operator_passkey", "operator_challenge", "processor", "processor_routing"),
     *("rollout_change", "rollout_key", "rollout_finding", "rollout_example", "rollout_guard"),
+    "rollout_mistaken",
     *("import_scope", "payment_method_token", "settlement_file", "settlement_row"),
 )
 

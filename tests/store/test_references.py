@@ -128,7 +128,7 @@ async def test_every_table_that_is_referred_to_is_kept_or_immutable(database_url
             "select from pg_trigger where tgrelid = pg_class.oid and tgtype & 42 = 42 and tgenabled = 'O')"
         )
         gone = {"idempotency", "ledger_expiry", "member", "search_entry", "search_progress"}
-        gone |= {"rollout_key", "rollout_finding", "rollout_example", "rollout_guard"}
+        gone |= {"rollout_key", "rollout_finding", "rollout_example", "rollout_guard", "rollout_mistaken"}
         gone |= {"import_scope", "payment_method_token", "processor_routing", "settlement_row"}
         gone |= {"operator_invitation", "operator_session", "operator_passkey", "operator_challenge"}
         gone |= {"webhook_cursor", "webhook_exception", "webhook_instance", "webhook_position"}

@@ -35,6 +35,7 @@ class RolloutViews:
             "is_in_front": self._is_in_front,
             "routes": routes,
             "red": [one for one in routes if (one["verdict"] or "").startswith("red")],
+            "mistaken": report["mistaken"],
             "watched": [one for one in routes if one["verdict"] is not None],
             "history": history[: limits.console_rows_max],
             "seen": history[0]["state"]["change"] if history else 0,

@@ -11,6 +11,7 @@ from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
 from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.mistaken import MistakenIdentifiers
 from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
 from fastpay.engine.rollout.rules import Rules
@@ -104,5 +105,6 @@ class Front(NamedTuple):
     trial: TrialWriter
     guardrails: Guardrails
     money: MoneyGuard
+    mistaken: MistakenIdentifiers
     rules: Rules = Rules()
     noise_every: int = 100 // limits.comparison_noise_percent

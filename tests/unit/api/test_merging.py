@@ -13,6 +13,7 @@ from fastpay.api.context import Services
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.merging import BothSides, why_alone
 from fastpay.engine.rollout.ports import PassedAnswer, PassedBody, PassedRequest
+from fastpay.engine.rollout.routes import Front
 from fastpay.errors import Overloaded
 
 SCOPE: dict[str, Any] = {
@@ -64,7 +65,8 @@ async def to_nobody(message: Message) -> None:
 async def test_one_more_than_the_bound_is_refused_and_a_client_that_leaves_makes_room() -> None:
     services = cast("Services", SimpleNamespace(identifiers=SimpleNamespace(request_id=lambda: "req_1")))
     legacy = Silent()
-    both = BothSides(services, legacy, served, CreatedListParams)
+    front = cast("Front", SimpleNamespace(legacy=legacy, mistaken=None, shadow=None))
+    both = BothSides(services, front, served, CreatedListParams)
     tasks = [
         asyncio.ensure_future(both(SCOPE, nothing, to_nobody)) for _ in range(limits.merged_requests_max)
     ]
