@@ -357,8 +357,8 @@ def _remove_telemetry(query: bytes, unread: list[bytes], headers: Mapping[str, s
 def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Return the request headers that every answer repeats, if they are valid."""
     echoes = []
-    version = headers.get("stripe-version", "")
-    if is_version(version):
+    version = headers.get("stripe-version")
+    if version is not None and is_version(version):
         echoes.append((b"stripe-version", version.encode()))
     key = headers.get("idempotency-key")
     if key is not None and method not in _SAFE_METHODS and is_idempotency_key(key):

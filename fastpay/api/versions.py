@@ -1,8 +1,10 @@
 """Stripe-Version: which values are versions of the dialect."""
 
+import functools
 import re
 from datetime import date
 
+from fastpay import limits
 from fastpay.domain.kinds import presentable
 from fastpay.errors import InvalidRequest
 
@@ -22,7 +24,12 @@ def check_version(version: str | None) -> None:
 
 def is_version(version: str) -> bool:
     """Tell whether a text is a date, with what releases and previews of the dialect put behind it."""
-    found = _VERSION.fullmatch(version) if len(version) <= VERSION_CHARS_MAX else None
+    return len(version) <= VERSION_CHARS_MAX and _is_version(version)
+
+
+@functools.lru_cache(maxsize=limits.versions_kept)
+def _is_version(version: str) -> bool:
+    found = _VERSION.fullmatch(version)
     if found is None:
         return False
     try:

@@ -38,6 +38,8 @@ encoded_bytes_min = 1_400
 encoded_bytes_max = 1 << 20
 accept_encoding_chars_max = 256
 accept_encodings_kept = 256
+# Values of Stripe-Version that were looked at: each client sends one with all of its requests.
+versions_kept = 256
 page_size_default = 10
 page_size_max = 100
 # Pages that a list reads on to leave out what is of another type.

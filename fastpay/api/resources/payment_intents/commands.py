@@ -1,5 +1,7 @@
 """Handlers of payment intents: parameters to commands."""
 
+from operator import attrgetter
+
 from msgspec import UNSET, UnsetType
 
 from fastpay.api import card_params, client_secrets, follow_ups
@@ -31,6 +33,7 @@ from fastpay.domain import kinds, money
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent, IncrementAuthorization
 from fastpay.domain.cash_balances import ApplyCashBalance
 from fastpay.domain.charging import Terms
+from fastpay.domain.error_links import NO_LINKS
 from fastpay.domain.objects import StoredObject
 from fastpay.domain.payment_intents import (
     AuthenticatePaymentIntent,
@@ -74,6 +77,20 @@ _NOT_FOR_PUBLISHABLE = (
     "payment_method_options",
     "radar_options",
 )
+# Few requests have any of these options (see `_extras`) or of these terms (see `_terms`): all are looked at
+# together before each is. All are unset in most requests.
+_OPTIONS = (
+    *("allowed_payment_method_types", "amount_details", "application_fee_amount"),
+    *("excluded_payment_method_types", "level3", "on_behalf_of", "payment_details"),
+    *("payment_method_options", "radar_options", "transfer_data"),
+)
+_TERMS = (
+    *("confirmation_token", "error_on_requires_action", "mandate", "mandate_data", "off_session"),
+    "return_url",
+)
+_options_of, _terms_of = attrgetter(*_OPTIONS), attrgetter(*_TERMS)
+_NO_OPTIONS, _NO_TERMS = (UNSET,) * len(_OPTIONS), (UNSET,) * len(_TERMS)
+_PLAIN = Terms()
 
 
 def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
@@ -83,12 +100,13 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     fields = given(params, *_BEGUN)
     fields |= automatic_fields(params)
     _add_shared(fields, params)
+    is_plain = _options_of(params) == _NO_OPTIONS
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
         currency=money.parse_currency(params.currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
-        extras=_extras(params, params.amount),
+        extras={} if is_plain else _extras(params, params.amount),
         metadata=first_metadata(params.metadata),
         customer=customer_of(params.customer),
         payment_method=card_params.chosen(call, params),
@@ -255,6 +273,9 @@ def _details(
 
 
 def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
+    links = error_links(call.services, call.request_id)
+    if _terms_of(params) == _NO_TERMS and call.routed is None and not call.continues:
+        return _PLAIN if links == NO_LINKS else Terms(links=links)
     mandate = params.mandate
     if not isinstance(mandate, UnsetType):
         kinds.check(kinds.MANDATE, mandate, param="mandate")
@@ -267,7 +288,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         page=challenge_page(call, params),
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
-        links=error_links(call.services, call.request_id),
+        links=links,
         route=call.routed.route if isinstance(call.routed, Routed) else None,
         continues=call.continues,
     )
