@@ -1,5 +1,6 @@
 """What the engine needs from a store, and what it offers to the API."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -129,7 +130,7 @@ class Changes(msgspec.Struct):
             self.sequences[scope] = draft.answer.sequence
         if draft.accounts:
             self.accounts.setdefault(scope, {}).update(draft.accounts)
-        self.versions.extend([(scope, versioned) for versioned in draft.versions])
+        self.versions.extend(zip(itertools.repeat(scope), draft.versions))
         if draft.rows is not None:
             self.rows.append((scope, draft.rows))
 
@@ -139,11 +140,11 @@ class Changes(msgspec.Struct):
             scope: Commit(scope, found[scope].sequence, sequence, [], events=[])
             for scope, sequence in self.sequences.items()
         }
-        for scope, versioned in self.versions:
-            made[scope].versions.append(versioned)
         for submission, draft in self.drafts:
+            # A draft without an event has no version either.
             if draft.events:
                 commit = made[submission.scope]
+                commit.versions.extend(draft.versions)
                 assert commit.events is not None, "it was made above"
                 commit.events.extend(draft.events)
                 if submission.is_forwarded:

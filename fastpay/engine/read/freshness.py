@@ -84,7 +84,6 @@ class Freshness:
         "_durable",
         "_known",
         "_proofs",
-        "_reads",
         "_recent",
         "_seen",
         "_shown",
@@ -92,6 +91,7 @@ class Freshness:
         "_uncached_reads",
         "is_forgotten",
         "partition",
+        "reads",
         "scope",
     )
 
@@ -113,7 +113,7 @@ class Freshness:
         # The highest sequence of what was read or copied, for reads that a replica may answer.
         self._shown = 0
         # Reads that may be joined, by identifier: of objects that are cached, and of those that are not.
-        self._reads: dict[str, InFlightRead] = {}
+        self.reads: dict[str, InFlightRead] = {}
         self._uncached_reads: dict[str, InFlightRead] = {}
         self.is_forgotten = False
 
@@ -121,7 +121,7 @@ class Freshness:
 
     def joinable(self, identifier: str, now_ns: int) -> InFlightRead | None:
         """Return a read in flight whose answer is fresh enough for a request that comes now."""
-        read = self._reads.get(identifier) or self._uncached_reads.get(identifier)
+        read = self.reads.get(identifier) or self._uncached_reads.get(identifier)
         if read is None or read.sent_ns is None or now_ns - read.sent_ns < self._staleness_ns:
             return read
         return None
@@ -226,7 +226,7 @@ class Freshness:
 
     def begin(self, read: InFlightRead, *, is_cached: bool) -> None:
         """Let a read be joined. What is not cached has no versions: any change of the tenant outdates it."""
-        reads = self._reads if is_cached else self._uncached_reads
+        reads = self.reads if is_cached else self._uncached_reads
         previous = reads.get(read.key[1])
         if previous is not None:
             # Too old to be joined. Its answer may come after the new one's, which may be evicted by then.
@@ -235,16 +235,16 @@ class Freshness:
 
     def end(self, read: InFlightRead) -> None:
         """Let a read be joined no more."""
-        for reads in (self._reads, self._uncached_reads):
+        for reads in (self.reads, self._uncached_reads):
             if reads.get(read.key[1]) is read:
                 del reads[read.key[1]]
 
     def outdate(self, identifier: str) -> None:
         """Outdate a read that may have looked before a change."""
-        read = self._reads.get(identifier)
+        read = self.reads.get(identifier)
         if read is not None and read.sent_ns is not None:
             read.is_outdated, read.outdated_at = True, self._durable
-            del self._reads[identifier]
+            del self.reads[identifier]
 
     def overtake(self, read: InFlightRead, versioned: Versioned) -> None:
         """Note that an outdated read has found this version.
@@ -271,7 +271,7 @@ class Freshness:
         self._cache.void(self.partition)
         self._known = known
         self._awaited = None
-        self._outdate_sent(self._reads)
+        self._outdate_sent(self.reads)
         self._outdate_sent(self._uncached_reads)
 
     def _extend(self, asked_ns: int) -> None:

@@ -72,9 +72,18 @@ class ObjectCache:
             freshness = self.freshness(commit.scope)
             freshness.committed(commit.before, commit.after)
             is_latest = freshness.is_latest(commit.after)
+            entries, reads = freshness.partition.entries, freshness.reads
             for versioned in commit.versions:
                 identifier = versioned.object.id
-                prefix = prefix_of(identifier)
+                prefix = versioned.object.prefix
+                if (
+                    versioned.version == 1
+                    and prefix in CACHED_ONCE_READ
+                    and identifier not in entries
+                    and identifier not in reads
+                ):
+                    # Two of three objects of a payment: nobody has asked for it, and it is not kept.
+                    continue
                 if prefix == ENDPOINT:
                     freshness.revoke()
                 if versioned.version > 1:
@@ -90,7 +99,7 @@ class ObjectCache:
                 is_awaited = versioned.version > 1 or prefix not in CACHED_ONCE_READ
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
-                elif is_awaited or identifier in freshness.partition.entries:
+                elif is_awaited or identifier in entries:
                     self.put(freshness, identifier, versioned)
 
     def holds(self, scope: Scope, identifier: str) -> bool:

@@ -12,11 +12,14 @@ from fastpay.domain.search import Query
 from fastpay.engine.ports import Commit, Filter, Page, Profile, Reading, Verification
 from fastpay.engine.read.reader import Reader
 from tests.support.memory import MOMENT_MS, TENANT
+from tests.support.samples import charge
 
 Answer = Callable[[], object]
 
 STALENESS_MS = 100
 ONE, OTHER, THIRD = (f"cus_{number:032x}" for number in (1, 2, 3))
+# Of a kind that is not cached before it was read.
+CHARGE = "ch_" + "4" * 32
 LIST = (Filter(kind="cus"), Page(limit=10))
 
 
@@ -71,7 +74,7 @@ class Pending:
 
 
 class Objects:
-    """Satisfies `ReaderStore`: customers, found by their digits alone, as a database finds them.
+    """Satisfies `ReaderStore`: customers and a charge, found by their digits alone, as a database finds them.
 
     `statements` counts what was asked. Where `is_held`, a statement waits in `pending`.
     """
@@ -86,12 +89,14 @@ class Objects:
         self.failure: Exception | None = None
 
     def write(self, scope: Scope, identifier: str) -> Commit:
-        """Commit a new version of a customer."""
+        """Commit a new version of a customer, or of the charge."""
         before = self.sequences.get(scope, 0)
         previous = self.versions.get((scope, digits(identifier)))
         version = 1 if previous is None else previous.version + 1
         name = f"{scope.tenant_id} {version}"
-        written = Versioned(Customer(id=identifier, created=0, name=name), version, before + 1)
+        customer = Customer(id=identifier, created=0, name=name)
+        stored = charge(id=identifier) if identifier == CHARGE else customer
+        written = Versioned(stored, version, before + 1)
         self.versions[scope, digits(identifier)] = written
         self.sequences[scope] = before + 1
         return Commit(scope, before, before + 1, [written])

@@ -10,6 +10,7 @@ from fastpay.engine.read.copy_ports import Copy
 from fastpay.engine.read.reader import Reader
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import (
+    CHARGE,
     LIST,
     ONE,
     OTHER,
@@ -207,6 +208,20 @@ async def test_a_copy_from_before_an_own_commit_is_not_shown_after_it() -> None:
     one.commit(ONE)
     one.evict()
     assert await one.version(ONE) == 2
+    assert one.reader.counts()["reads_copies_stale"] == 1
+
+
+@pytest.mark.parametrize("identifier", [ONE, CHARGE])
+async def test_a_copy_from_before_an_own_commit_is_not_shown_although_nobody_has_it_cached(
+    identifier: str,
+) -> None:
+    one = Sharing()
+    one.store.write(TENANT, CHARGE)
+    await one.version(identifier)
+    one.evict()
+    one.commit(identifier)
+    one.evict()
+    assert await one.version(identifier) == 2
     assert one.reader.counts()["reads_copies_stale"] == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from fastpay import limits
 from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT
-from tests.unit.engine.readings import LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
+from tests.unit.engine.readings import CHARGE, LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
 
 
 async def test_many_are_found_by_identifier_and_the_missing_left_out() -> None:
@@ -269,10 +269,26 @@ async def test_that_something_is_missing_is_remembered_only_where_it_cannot_come
         assert instance.store.statements - before == (1 if is_remembered else 2), moment_ms - now_ms
 
 
-async def test_what_is_made_here_is_found_although_it_was_remembered_as_missing() -> None:
+@pytest.mark.parametrize("identifier", [THIRD, CHARGE])
+async def test_what_is_made_here_is_found_although_it_was_remembered_as_missing(identifier: str) -> None:
     instance = Instance()
-    assert await instance.version(THIRD) == 0
-    assert await instance.version(THIRD) == 0
+    assert await instance.version(identifier) == 0
+    assert await instance.version(identifier) == 0
     assert instance.store.statements == 1
-    instance.reader.committed([instance.store.write(TENANT, THIRD)])
-    assert await instance.version(THIRD) == 1
+    instance.reader.committed([instance.store.write(TENANT, identifier)])
+    assert await instance.version(identifier) == 1
+
+
+@pytest.mark.parametrize("identifier", [THIRD, CHARGE])
+async def test_what_is_made_here_is_found_although_a_read_under_way_has_missed_it(identifier: str) -> None:
+    instance = Instance(is_held=True)
+    # From now on it is known how far the tenant has come, and a commit empties nothing.
+    known = instance.begin(ONE)
+    await instance.answer()
+    before = instance.begin(identifier)
+    await settle()
+    instance.store.pending[0].look()
+    instance.reader.committed([instance.store.write(TENANT, identifier)])
+    after = instance.begin(identifier)
+    await instance.answer()
+    assert (await known, await before, await after) == (1, 0, 1)
