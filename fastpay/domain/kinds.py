@@ -112,14 +112,14 @@ CASH_BALANCE = Kind(cash_objects.PREFIX, cash_objects.NOUN)
 _ROWS = [row for row in list(globals().values()) if isinstance(row, Kind)]
 KINDS: Mapping[str, Kind] = {kind.prefix: kind for kind in _ROWS}
 STORED: Mapping[str, StoredKind] = {kind.prefix: kind for kind in _ROWS if isinstance(kind, StoredKind)}
-_NUMBERS: Mapping[type[StoredObject], int] = {kind.struct: kind.number for kind in STORED.values()}
+NUMBERS: Mapping[type[StoredObject], int] = {kind.struct: kind.number for kind in STORED.values()}
 assert len(KINDS) == len(_ROWS)
-assert len(set(_NUMBERS.values())) == len(STORED)
+assert len(set(NUMBERS.values())) == len(STORED)
 
 
 def number_of(stored: StoredObject) -> int:
     """Return the number of the kind of an object."""
-    return _NUMBERS[type(stored)]
+    return NUMBERS[type(stored)]
 
 
 def account_of(scope: Scope) -> str:

@@ -1,13 +1,13 @@
 """Turns the changes of a batch into statements with encoded arguments: rows, then one array a column."""
 
 from collections.abc import Sequence, Set
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from fastpay import limits
 from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
 from fastpay.domain.identifiers import Scope, digits
-from fastpay.domain.kinds import number_of
+from fastpay.domain.kinds import NUMBERS
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerTransfer
@@ -26,7 +26,9 @@ Written = tuple[Scope, Versioned]
 _LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
 # Encoding a longer column takes so long that the event loop gets a turn.
 _LONG = limits.transfers_at_once_max
+_FIRST = frozenset((1,))
 _name_of, _rows_of = itemgetter(0), itemgetter(1)
+_second_of, _object_of, _version_of = itemgetter(1), attrgetter("object"), attrgetter("version")
 
 
 class EncodedChanges(Encoded, frozen=True, kw_only=True):
@@ -54,7 +56,8 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     names: list[str] = []
     arguments: list[bytes] = []
     rest: list[EncodedChanges] = []
-    objects = [versioned.object for _, versioned in changes.versions]
+    versions = list(map(_second_of, changes.versions))
+    objects = list(map(_object_of, versions))
     if changes.rows or LedgerTransfer in map(type, objects):
         for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
             encoded = yield from _encode_transfers(columns)
@@ -67,7 +70,7 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     if len(certain) > _LONG:
         yield
     size = rows_max or max(len(certain), 1)
-    written = _writes(changes, objects, uncertain, certain[:size])
+    written = _writes(changes, versions, objects, uncertain, certain[:size])
     names += map(_name_of, written)
     if sum(map(len, map(_rows_of, written))) <= _LONG:
         arguments += encode_tables(_FIELDS, written)
@@ -103,22 +106,28 @@ def writes(changes: Changes) -> list[tuple[str, list[Row]]]:
 
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
-    return _writes(changes, [versioned.object for _, versioned in changes.versions], *_accounts(changes))
+    versions = list(map(_second_of, changes.versions))
+    uncertain, certain = _accounts(changes)
+    return _writes(changes, versions, list(map(_object_of, versions)), uncertain, certain)
 
 
 def _writes(
-    changes: Changes, objects: list[StoredObject], uncertain: list[Row], certain: list[Row]
+    changes: Changes,
+    versions: list[Versioned],
+    objects: list[StoredObject],
+    uncertain: list[Row],
+    certain: list[Row],
 ) -> list[tuple[str, list[Row]]]:
-    """Return what `writes` does. `objects` are those of the changed versions."""
+    """Return what `writes` does. `versions` are the changed ones, and `objects` theirs."""
     drafts = changes.drafts
     written = [
         ("write_versions", _snapshots(changes.versions, objects)),
-        *_heads(changes.versions, objects),
+        *_heads(changes.versions, versions, objects),
         ("write_accounts", uncertain),
         (_MOVE, certain),
         ("write_transfers", [(pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
         ("write_events", [(submission, event) for submission, draft in drafts for event in draft.events]),
-        ("write_idempotency", [(row, rows.encode(row.answer)) for row in changes.idempotency]),
+        ("write_idempotency", [(row, rows.encode_answer(row.answer)) for row in changes.idempotency]),
         ("write_operator_actions", [(one, one.action) for one, _ in drafts if one.action is not None]),
         ("write_books", list(changes.sequences.items())),
     ]
@@ -137,10 +146,27 @@ def witness(changes: Changes) -> Witness | None:
 
 
 def _heads(
-    changed: list[tuple[Scope, Versioned]], objects: list[StoredObject]
+    changed: list[tuple[Scope, Versioned]], versions: list[Versioned], objects: list[StoredObject]
 ) -> list[tuple[str, list[Row]]]:
     """Return the writes of heads: one row for the latest version of each object that has a head."""
-    versions: list[Row] = list(zip(changed, objects, strict=True))
+    rows_of_objects: list[Row] = list(zip(changed, objects, strict=True))
+    if _FIRST.issuperset(map(_version_of, versions)):
+        # All are new, as those of most payments are: one look at each of them is enough.
+        by_type: dict[type, list[Row]] = {}
+        for row in rows_of_objects:
+            struct_type = type(row[1])
+            if struct_type in by_type:
+                by_type[struct_type].append(row)
+            else:
+                by_type[struct_type] = [row]
+        return sorted([(HEAD_WRITES[one][0][0], by_type[one]) for one in by_type if one in HEAD_WRITES])
+    return _heads_of_changed(changed, rows_of_objects, objects)
+
+
+def _heads_of_changed(
+    changed: list[tuple[Scope, Versioned]], versions: list[Row], objects: list[StoredObject]
+) -> list[tuple[str, list[Row]]]:
+    """Do the same if some objects are not new."""
     new: Set[tuple[Scope, str]] = frozenset()
     if len({stored.id for stored in objects}) < len(objects):
         # What is new and changed again in one batch is new, in its last version.
@@ -168,7 +194,8 @@ def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObjec
     if LedgerTransfer in map(type, objects):
         changed = [pair for pair in changed if type(pair[1].object) is not LedgerTransfer]
         objects = [versioned.object for _, versioned in changed]
-    return list(zip(changed, map(number_of, objects), map(rows.encode, objects), strict=True))
+    numbers = map(NUMBERS.__getitem__, map(type, objects))
+    return list(zip(changed, numbers, map(rows.encode, objects), strict=True))
 
 
 def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
