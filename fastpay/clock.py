@@ -1,14 +1,18 @@
 """Time and randomness, behind one interface so that tests and simulations can replace both."""
 
 import os
+import struct
 import time
 from collections import deque
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
 from fastpay import limits
 
 _BLOCK_BYTES = 16
+_BLOCK = struct.Struct(f"{_BLOCK_BYTES}s")
+_only = itemgetter(0)
 _SCHEDULED = Path("/proc/thread-self/schedstat")
 
 # Entropy drawn ahead, because each draw is a system call. Taking a block from a deque is atomic, so that no
@@ -48,9 +52,7 @@ class SystemClock:
             return _blocks.popleft()[:count]
         except IndexError:
             drawn = os.urandom(_BLOCK_BYTES * limits.entropy_blocks_drawn)
-            _blocks.extend(
-                drawn[at : at + _BLOCK_BYTES] for at in range(_BLOCK_BYTES, len(drawn), _BLOCK_BYTES)
-            )
+            _blocks.extend(map(_only, _BLOCK.iter_unpack(drawn[_BLOCK_BYTES:])))
             return drawn[:count]
 
 

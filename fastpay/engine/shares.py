@@ -68,8 +68,10 @@ class Shares:
 
     def _has_room(self, count: int) -> bool:
         """Tell whether a tenant with so many requests in progress may have one more."""
+        if not self.is_contended():
+            return True
         crowded = min(self._count // limits.crowded_part, limits.crowded_requests_max)
-        return count < max(self._requests_max, crowded) or not self.is_contended()
+        return count < max(self._requests_max, crowded)
 
     async def wait(self, scope: Scope) -> None:
         """Wait until the request may be carried out, and count it. Raises: Overloaded."""

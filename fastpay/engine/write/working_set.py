@@ -5,6 +5,7 @@ instance writes to the same tenant. The comparison of the books under the lock d
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
@@ -16,6 +17,9 @@ from fastpay.engine.write.ports import Loader
 from fastpay.engine.write.queued import QueuedSubmission
 
 _Wanted = set[tuple[Scope, str]]
+# Of entries. Each payment is looked at: an iterator in C takes a third of the time of a loop.
+_scope_of = attrgetter("submission.scope")
+_digest_of, _signature_of = attrgetter("digest"), attrgetter("signature")
 
 
 class WorkingSet:
@@ -73,6 +77,9 @@ class WorkingSet:
 
     def forget_old_answers(self, entries: Sequence[QueuedSubmission]) -> None:
         """Forget first answers to the keys of these entries that the database may no longer have."""
+        held = self.idempotency.keys()
+        if held.isdisjoint(map(_digest_of, entries)) and held.isdisjoint(map(_signature_of, entries)):
+            return
         for entry in entries:
             for digest in entry.digests:
                 first = self.idempotency.get(digest)
@@ -86,7 +93,7 @@ class WorkingSet:
 
     def lacks(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> bool:
         """Tell whether anything must be loaded for these entries."""
-        if any(entry.submission.scope not in self.workspaces for entry in entries):
+        if not self.workspaces.keys() >= set(map(_scope_of, entries)):
             return True
         return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
 

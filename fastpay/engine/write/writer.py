@@ -52,6 +52,11 @@ class Writer:
         self._refusal = refusal
         self._clock = clock
         self._queue = FairQueue()
+        # A queue of less weight fits into the next batch, and nobody waits for another one. Each command has
+        # a weight of 1 at least.
+        self._short_weight = min(
+            batch_commands_max, batch_weight_max, limits.queued_commands_max, limits.queued_weight_max
+        )
         self.loop = BatchLoop(
             store,
             self._queue,
@@ -95,6 +100,8 @@ class Writer:
         To be asked once for a request, before it is read. `submit` enforces the bounds of the queue.
         """
         self._check_open()
+        if self._queue.weight < self._short_weight:
+            return
         wait_ns_max = limits.queue_wait_ms_max * 1_000_000
         if not self._queue.has_room(scope, 1) or self.loop.pipeline.expected_wait_ns(scope) > wait_ns_max:
             raise Overloaded(OVERLOADED)
