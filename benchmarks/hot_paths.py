@@ -15,6 +15,7 @@ from benchmarks.exporting import Exporting
 from benchmarks.following import commit_paths
 from benchmarks.forwarding import forwarding
 from benchmarks.listing import Rows, pages
+from benchmarks.paying import paying
 from benchmarks.peers import bare
 from benchmarks.scraping import scraping
 from fastpay._native import signature
@@ -185,6 +186,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         connection(cached_app(tracer=tracer_of_none.tracer)) as feed_undrawn,
         connection(cached_app(tracer=traced.tracer)) as feed_drawn,
         delivering() as deliver,
+        paying() as (pay, pay_live),
         forwarding() as (there_and_back, serve_forwarded),
     ):
         yield {
@@ -201,6 +203,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "POST to its answer, logged": logged.ask,
             "POST to its answer, not drawn": Asking(tracer=tracer_of_none.tracer).ask,
             "POST to its answer, drawn": Asking(tracer=traced.tracer).ask,
+            "16 payments to their answers": pay,
+            "16 live payments to their answers": pay_live,
             "describe a request for the log": lambda: describe(logged.notes.last, 0, 0),
             "64 requests to the log's columns": lambda: to_columns(rows),
             "route": lambda: table.lookup("GET", "/v1/payment_intents/pi_1"),

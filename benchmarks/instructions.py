@@ -32,6 +32,8 @@ _CALLS, _LONG_CALLS = 100, 20
 # Callgrind takes seconds for a hundred calls of these, and their counts vary less.
 _LONG = {
     "a scrape of the metrics",
+    "16 payments to their answers",
+    "16 live payments to their answers",
     "encode a batch of 16 payments",
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",

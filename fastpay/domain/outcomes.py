@@ -94,12 +94,14 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
             if fault is not None:
                 _review(draft, attempt, Review(reason=fault), processor_id=result.processor_id)
                 return
-            draft.put(ended(draft, attempt, result), "attempt.updated")
+            draft.put(ended(draft, attempt, result), None)
         intent = workspace.require(PaymentIntent, attempt.payment)
         assert attempt.refund is not None or intent.status in {"processing", "requires_action"}
         # What follows an authorization goes to the processor of that, and to no other one.
         may_go_on = attempt.operation == "authorize" and result.status in NOTHING_DONE
         if self.next_route is not None and may_go_on:
+            # The payment stays as it is, and so has no event.
+            draft.announce("attempt.updated", attempt.id)
             processing.open_attempt(draft, intent, self.next_route)
             return
         conclude(workspace, draft, intent, attempt, result, self.links)

@@ -9,7 +9,8 @@ A setup intent is processing in the same way, but nothing is held for it (see li
 The attempt and a hold of its amount are committed before the call. The hold debits `processor` and credits
 `in_doubt`: its balance is the money of which nobody here knows whether it has moved. For a void that is what
 may still be reserved. While a capture or a void is open the payment is processing, so that nobody begins
-another one.
+another one. An attempt has an event of its own only where nothing else does that changes with it: clients do
+not see it, and each takes a row.
 """
 
 import msgspec
@@ -139,9 +140,9 @@ def follow_up(
         refund=refund,
         cancellation_reason=cancellation_reason,
     )
-    draft.put(opened, "attempt.created")
+    draft.put(opened, None)
     if refund is None:
-        draft.put(msgspec.structs.replace(authorization, follow_up=opened.id), "attempt.updated")
+        draft.put(msgspec.structs.replace(authorization, follow_up=opened.id), None)
     draft.provisional_until_ms = draft.moment_ms + terms.wait_ms
 
 
@@ -164,7 +165,7 @@ def open_attempt(draft: Draft, intent: PaymentIntent, route: Route) -> Attempt:
         is_saved=route.is_saved,
         is_absent=route.is_absent,
     )
-    draft.put(opened, "attempt.created")
+    draft.put(opened, None)
     return opened
 
 

@@ -92,10 +92,11 @@ _KINDS: dict[type, int] = {
     Settlement: 26,
     ImportedObject: 27,
 }
-# Payment methods, attempts, mandates and used tokens come with a payment or a setup: its events tell of them.
+# Payment methods, attempts to pay or to set up, mandates and used tokens come with a payment or a setup: its
+# events tell of them.
 # A refund of an application fee comes with the fee, and a fee shows a refund that was changed. An
 # object tells that it was imported.
-_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22, 27}
+_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22, 25, 27}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 

@@ -51,8 +51,9 @@ _STOPPED = (
 class _Waiting:
     """A request that waits for the outcome of a call.
 
-    `final` is set when command 2 is about to be sent, or nothing more will come. `answer` is what the request
-    answers with then. `reference` is the attempt whose call is on its way.
+    `answer` is what the request answers with. With `is_final` command 2 is about to be sent, or was: then the
+    request waits for it, and no longer for `until_ns` at most. `reference` is the attempt whose call is on
+    its way.
     """
 
     def __init__(self, submission: Submission, outcome: Outcome, until_ns: int) -> None:
@@ -63,7 +64,7 @@ class _Waiting:
         self.is_over = False
         # Whether a command may have changed the answer to the request's key, and has not said so yet.
         self.is_uncertain = False
-        self.final = asyncio.Event()
+        self.is_final = False
         self.answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def tell(self, answer: Outcome | Exception) -> None:
@@ -76,7 +77,12 @@ class _Waiting:
             self.answer.exception()
         else:
             self.answer.set_result(answer)
-        self.final.set()
+
+    def expire(self) -> None:
+        """End the wait with the answer of command 1, unless the one of command 2 has begun to come."""
+        if not self.is_final and not self.answer.done():
+            self.is_over = True
+            self.answer.set_result(self.outcome)
 
 
 class ProcessorCalls:
@@ -99,7 +105,7 @@ class ProcessorCalls:
         self._clock = clock
         self._identifiers = identifiers
         self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
-        self._in_flight = InFlight(calls_max)
+        self._in_flight = InFlight(calls_max, timeout_ms=timeout_ms)
         self._outcomes = dict.fromkeys(_COUNTED, 0)
 
     def counts(self) -> dict[str, int]:
@@ -188,14 +194,12 @@ class ProcessorCalls:
         until_ns = self._clock.monotonic_ns() + wait_ms * 1_000_000
         waiting = _Waiting(submission, outcome, until_ns)
         self._in_flight.start(submission.scope, self._carry_out(routed, waiting))
+        timer = asyncio.get_running_loop().call_later(wait_ms / 1000, waiting.expire)
         try:
-            async with asyncio.timeout(wait_ms / 1000):
-                await waiting.final.wait()
-        except TimeoutError:
-            if not waiting.final.is_set():
-                waiting.is_over = True
-                return outcome
-        return await asyncio.shield(waiting.answer)
+            # Nobody else waits for it: if the client leaves, it is canceled, and the call goes on.
+            return await waiting.answer
+        finally:
+            timer.cancel()
 
     def _reference(self) -> str:
         stamp = self._identifiers.stamp()
@@ -221,8 +225,9 @@ class ProcessorCalls:
         except Exception:  # noqa: BLE001  the attempt is open, and the janitor goes on
             _log.exception("processor_call_failed", attempt=waiting.reference)
         finally:
-            # Nothing is known, or this process stops: the payment is processing.
-            waiting.tell(DatabaseUnavailable(_STOPPED) if waiting.is_uncertain else waiting.outcome)
+            if not waiting.answer.done():
+                # Nothing is known, or this process stops: the payment is processing.
+                waiting.tell(DatabaseUnavailable(_STOPPED) if waiting.is_uncertain else waiting.outcome)
 
     async def _authorize(self, routed: Routed, waiting: _Waiting) -> None:
         """Call one processor after the other, as long as nothing was done, and record each outcome."""
@@ -271,8 +276,8 @@ class ProcessorCalls:
     async def _call(self, chosen: ports.Chosen, order: ports.Order) -> ports.Outcome:
         """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome."""
         try:
-            async with asyncio.timeout(self._timeout_ms / 1000):
-                outcome = await chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
+            call = chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
+            outcome = await self._in_flight.in_time(call)
         except TimeoutError:
             outcome = ports.Outcome(status="unknown", reason="the processor did not answer in time")
         except Exception as error:  # noqa: BLE001  anything may have happened
@@ -296,7 +301,7 @@ class ProcessorCalls:
         """Write an outcome. A failure that may pass is tried again, since nobody else knows the outcome."""
         is_early = self._clock.monotonic_ns() < waiting.until_ns
         if is_waited_for := is_last and is_early and not waiting.is_over:
-            waiting.final.set()
+            waiting.is_final = True
         for attempt in range(1, limits.record_attempts_max + 1):
             amends = submission_digest(waiting.submission) if is_waited_for and attempt == 1 else b""
             waiting.is_uncertain = waiting.is_uncertain or bool(amends)

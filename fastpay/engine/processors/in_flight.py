@@ -8,20 +8,27 @@ IEEE/ACM Transactions on Networking 6 (1998).
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
+from typing import TypeVar
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.errors import Overloaded
 
+_Answer = TypeVar("_Answer")
+
 
 class InFlight:
     """The tasks that call processors for live payments of this instance."""
 
-    def __init__(self, calls_max: int) -> None:
+    def __init__(self, calls_max: int, *, timeout_ms: int = limits.processor_timeout_ms) -> None:
         self.calls_max = calls_max
+        self._timeout_s = timeout_ms / 1000
         self._tasks: dict[asyncio.Task[None], Scope] = {}
         self._counts: dict[Scope, int] = {}
+        # When each call must have ended, a time of the loop. The oldest comes first.
+        self._due: dict[asyncio.Task[object], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -46,10 +53,44 @@ class InFlight:
 
     async def cancel(self) -> None:
         """Cancel all of them, and return when they have ended."""
+        if self._timer is not None:
+            self._timer.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def in_time(self, call: Awaitable[_Answer]) -> _Answer:
+        """Return what a call answers. Raises: TimeoutError once it takes too long, and is cancelled.
+
+        A timer for each call would cost more than all else here does. They may all take equally long, so one
+        timer looks at the oldest.
+        """
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        self._due[task] = loop.time() + self._timeout_s
+        if self._timer is None:
+            self._timer = loop.call_later(self._timeout_s, self._expire)
+        try:
+            return await call
+        except asyncio.CancelledError as error:
+            # The instance may end at the same time: then it is not ours alone.
+            if task in self._due or task.uncancel():
+                raise
+            raise TimeoutError from error
+        finally:
+            self._due.pop(task, None)
+
+    def _expire(self) -> None:
+        """Cancel the calls that are due, and come again when the next one is."""
+        self._timer, loop = None, asyncio.get_running_loop()
+        while self._due:
+            task, due = next(iter(self._due.items()))
+            if due > loop.time():
+                self._timer = loop.call_at(due, self._expire)
+                return
+            del self._due[task]
+            task.cancel()
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         scope = self._tasks.pop(task)

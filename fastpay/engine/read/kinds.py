@@ -13,6 +13,6 @@ CACHED = COPIED | {kinds.EVENT.prefix}
 # Which events are pending changes with the endpoints: with one of these, everything is read anew.
 ENDPOINT = kinds.WEBHOOK_ENDPOINT.prefix
 
-# Most payments create one of each, and few of them are ever read by themselves: they are not cached when they
-# are created, only once they are read.
-CACHED_ONCE_READ = frozenset(kind.prefix for kind in (kinds.CHARGE, kinds.PAYMENT_METHOD))
+# Most payments create one of each, live ones an attempt too, and few of them are ever read by themselves:
+# they are not cached when they are created, only once they are read.
+CACHED_ONCE_READ = frozenset(kind.prefix for kind in (kinds.ATTEMPT, kinds.CHARGE, kinds.PAYMENT_METHOD))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence, Set
 from fastpay import limits
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
+from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.idempotency import final_digest, final_key, signature_binding, signature_key
@@ -253,7 +254,7 @@ class DecidedBatch(Batch):
         shown = _shown(workspace, answer)
         if answer.provisional_until_ms is not None:
             # The caller has to carry out the attempt that has begun.
-            shown |= _begun(workspace, draft)
+            shown |= _begun(draft)
         return Outcome(answer=answer, objects=shown)
 
     def _stand_on(self, workspace: Workspace) -> None:
@@ -316,7 +317,10 @@ def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}
 
 
-def _begun(workspace: Workspace, draft: Draft) -> dict[str, Versioned]:
+def _begun(draft: Draft) -> dict[str, Versioned]:
     """Return the attempts that a command has begun."""
-    begun = (workspace.objects[one.object_id] for one in draft.events if one.type == "attempt.created")
-    return {versioned.object.id: versioned for versioned in begun if versioned is not None}
+    return {
+        versioned.object.id: versioned
+        for versioned in draft.versions
+        if versioned.version == 1 and isinstance(versioned.object, Attempt)
+    }

@@ -40,3 +40,43 @@ async def test_tenants_share_what_there_is(scopes: tuple[Scope, ...], each: int)
     assert len(calls) == 0
     assert await fill(calls, *scopes) == counts
     await calls.cancel()
+
+
+async def test_a_call_that_takes_too_long_is_cancelled_alone() -> None:
+    calls = InFlight(3, timeout_ms=1)
+    ended: list[str] = []
+    over = asyncio.Event()
+
+    async def call(name: str, answered: asyncio.Future[str]) -> None:
+        try:
+            ended.append(await calls.in_time(answered))
+        except TimeoutError:
+            ended.append(f"{name} was late")
+            # Nothing of it is left: what follows in the same task may wait.
+            await asyncio.sleep(0)
+            ended.append(f"{name} went on")
+            over.set()
+
+    late: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    answered.set_result("second answered")
+    calls.start(TENANT, call("first", late))
+    calls.start(TENANT, call("second", answered))
+    await over.wait()
+    assert ended == ["second answered", "first was late", "first went on"]
+
+
+async def test_calls_of_an_instance_that_ends_are_not_taken_for_late() -> None:
+    calls = InFlight(1)
+    answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    calls.start(TENANT, _wait(calls, answered))
+    await asyncio.sleep(0)
+    await calls.cancel()
+    assert answered.cancelled()
+
+
+async def _wait(calls: InFlight, answered: asyncio.Future[str]) -> None:
+    try:
+        await calls.in_time(answered)
+    except TimeoutError:
+        raise AssertionError("it was cancelled") from None
