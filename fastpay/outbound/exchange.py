@@ -25,8 +25,8 @@ from fastpay import limits
 # A tunnel that a proxy opens is a connection of its own: only a plain request names the whole URL.
 _PLAIN = "http"
 _INFORMATIONAL = range(100, 200)
-# What ends a line, and how many spaces the first one has.
-_ENDS, _SPACES = frozenset("\r\n\0"), 2
+# How many the first line has.
+_SPACES = 2
 
 
 class Answer(NamedTuple):
@@ -79,9 +79,12 @@ async def read_head(protocol: ResponseHandler) -> tuple[RawResponseMessage, Stre
 
 def join_head(lines: Sequence[str]) -> bytes:
     """Return the lines of a request's head, the first one included. Raises: ValueError for what is none."""
-    if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") > _SPACES:
+    head, ends = "\r\n".join(lines), len(lines) - 1
+    # Nothing may end a line but what is between them. To look at each character would cost five times as much.
+    found = head.count("\r"), head.count("\n"), head.count("\0")
+    if found != (ends, ends, 0) or lines[0].count(" ") > _SPACES:
         raise ValueError("a line of the head is not valid")
-    return "\r\n".join(lines).encode()
+    return head.encode()
 
 
 class Destination:

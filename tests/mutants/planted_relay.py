@@ -86,7 +86,7 @@ RELAY = (
     Mutant(
         "let-a-header-begin-another-line",
         "fastpay/outbound/exchange.py",
-        'if any(not _ENDS.isdisjoint(line) for line in lines) or lines[0].count(" ") > _SPACES:',
+        'if found != (ends, ends, 0) or lines[0].count(" ") > _SPACES:',
         "if False:",
         ("tests/unit/outbound/test_exchange.py",),
     ),
