@@ -129,7 +129,10 @@ async def _pass_back(answer: PassedAnswer, send: Send) -> None:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.fields})
         try:
             while piece is not None:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                is_last = answer.is_over
+                await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
+                if is_last:
+                    return
                 piece = await answer.next()
         except FastpayError as error:
             raise _BrokeOff from error

@@ -36,7 +36,7 @@ def open_legacy(settings: Settings, dependency: Dependency) -> "LegacyClient | N
     """Return what passes requests to the legacy API, None without one. It is to be closed."""
     if settings.legacy_url is None:
         return None
-    # With the client come 150 modules, which other installations never need.
+    # Other installations never need it.
     from fastpay.outbound.legacy.client import LegacyClient  # noqa: PLC0415
 
     return LegacyClient(

@@ -20,7 +20,6 @@ import hpack
 import httptools
 import msgspec
 import pytest
-from aiohttp.client_proto import ResponseHandler
 from asyncpg.protocol import protocol as asyncpg_protocol
 from hypercorn.protocol.h2 import H2Protocol
 from hyperframe.exceptions import InvalidDataError, InvalidFrameError
@@ -48,7 +47,6 @@ INSIDES = (
 # Private names of others in the package's sources, and who else would notice that they went.
 PRIVATE_NAMES = {
     ("store/postgres.py", "_protocol"): "asyncpg",
-    ("outbound/legacy/exchange.py", "_drain_helper"): "aiohttp",
     ("_native/runner.pyx", "_enter_task"): "asyncio",
     ("_native/runner.pyx", "_leave_task"): "asyncio",
     ("_native/runner.pyx", "_asyncio_future_blocking"): "asyncio",
@@ -70,11 +68,6 @@ def test_asyncpg_lets_a_connection_take_codecs_for_types_of_its_own() -> None:
         *("self", "typeoid", "typename", "typeschema", "typeinfos", "typekind"),
         *("encoder", "decoder", "format"),
     ]
-
-
-def test_aiohttp_lets_a_writer_wait_until_its_connection_takes_more() -> None:
-    """The stream writer that awaits this sends framing of its own, which a passed request does not have."""
-    assert inspect.iscoroutinefunction(ResponseHandler._drain_helper)
 
 
 def test_hypercorn_builds_its_protocol_from_what_we_have() -> None:

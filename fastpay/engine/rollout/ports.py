@@ -36,7 +36,7 @@ class PassedBody(Protocol):
         """Return the next piece behind `first`, None at the end. Raises: ClientLeft."""
 
     async def until_left(self) -> None:
-        """Return once the client has left. Only after the end of the body."""
+        """Return once the client has left. Only after the end of the body, if the answer takes long."""
 
 
 class ClientLeft(Exception):
@@ -48,6 +48,10 @@ class PassedAnswer(Protocol):
 
     status: int
     fields: Fields
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `next` would return None at once."""
 
     async def next(self) -> bytes | None:
         """Return the next piece of the body, None at the end.

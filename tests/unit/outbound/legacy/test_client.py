@@ -1,111 +1,230 @@
-"""How long the older API may be silent: never longer than this, and only while it is its turn."""
+"""Requests and answers on real connections: deadlines, what is kept, and who waits for whom."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from asyncio import StreamReader, StreamWriter
+from contextlib import closing
+from typing import Any
 
-from fastpay.engine.dependency_ports import NoPart
-from fastpay.engine.rollout.ports import PassedRequest
-from fastpay.outbound.legacy.client import LegacyClient
-from tests.support.legacy import OK, Heard, read_body
+import pytest
 
-TIMEOUT_MS = 100
-LONGER_S = 3 * TIMEOUT_MS / 1000
+from fastpay import limits
+from fastpay.engine.rollout.ports import ClientLeft
+from fastpay.errors import LegacyFailed, LegacySilent, LegacyUnavailable
+from tests.support.legacy import OK, Heard, read_body, reset
+from tests.unit.outbound.legacy.older import LONGER_S, Body, Whole, asking, here, request, whole
+
 CHUNKED = [("transfer-encoding", "chunked")]
+BEGUN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
+MANY, PIECE = 64, b"x" * 131_072
 
 
-class Body:
-    """A body that the client is still sending: the test says what, and when."""
-
-    is_whole = False
-
-    def __init__(self, first: bytes) -> None:
-        self.first = first
-        self.pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
-
-    async def next(self) -> bytes | None:
-        return await self.pieces.get()
-
-    async def until_left(self) -> None:
-        await asyncio.Event().wait()
-
-
-@dataclass
-class Older:
-    """An API that answers as soon as a head is here. `heard` gets each body once it is whole."""
-
-    answer: bytes
-    url: str = ""
-    connections: int = 0
-    heard: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while await reader.readuntil(b"\r\n\r\n"):
-                writer.write(self.answer)
-                self.heard.put_nowait(await read_body(Heard(0, "", CHUNKED), reader))
-        except asyncio.IncompleteReadError:
-            writer.close()
-
-
-@asynccontextmanager
-async def asking(answer: bytes) -> AsyncIterator[tuple[Older, LegacyClient]]:
-    older = Older(answer)
-    server = await asyncio.start_server(older.serve, "127.0.0.1", 0)
-    older.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = LegacyClient(older.url, part=NoPart(), timeout_ms=TIMEOUT_MS, idle_ms=60_000)
-    try:
-        yield older, client
-    finally:
-        await client.close()
-        server.close()
-
-
-def request() -> PassedRequest:
-    return PassedRequest(
-        method="POST",
-        target=b"/v2/orders",
-        fields=[(b"host", b"a")],
-        http_version="1.1",
-        scheme="http",
-        client=None,
-        request_id="req_1",
-    )
-
-
-def test_a_client_that_sends_slowly_is_not_taken_for_an_older_api_that_is_late() -> None:
+async def test_a_client_that_sends_slowly_is_not_taken_for_an_older_api_that_is_late() -> None:
     """Though the answer has begun. The request does not end: no timeout may run at any time."""
 
-    async def main() -> None:
-        begun = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n"
-        async with asking(begun) as (_, client):
-            answer = await client.ask(request(), Body(b"first"))
-            assert await answer.next() == b"one"
-            following = asyncio.create_task(answer.next())
-            await asyncio.wait([following], timeout=LONGER_S)
-            was_awaited = not following.done()
-            answer.close()
-            following.cancel()
-            assert was_awaited, following.exception()
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(BEGUN)
+        await reader.read(-1)
 
-    asyncio.run(main())
+    async with asking(serve) as (_, client):
+        answer = await client.ask(request(), Body(b"first"))
+        assert await answer.next() == b"one"
+        following = asyncio.create_task(answer.next())
+        await asyncio.wait([following], timeout=LONGER_S)
+        was_awaited = not following.done()
+        answer.close()
+        following.cancel()
+        assert was_awaited, following.exception()
 
 
-def test_no_timeout_is_left_on_a_connection_that_is_kept() -> None:
+async def test_no_timeout_is_left_on_a_connection_that_is_kept() -> None:
     """The answer is over before its request is: once that is complete, nothing is awaited any more."""
+    connections, heard = [], asyncio.Queue[bytes]()
 
-    async def main() -> None:
-        async with asking(OK) as (older, client):
-            for _ in range(2):
-                body = Body(b"first")
-                with closing(await client.ask(request(), body)) as answer:
-                    assert await answer.next() == b"ok"
-                    assert await answer.next() is None
-                    body.pieces.put_nowait(None)
-                    assert await older.heard.get() == b"first"
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        connections.append(writer)
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK)
+            heard.put_nowait(await read_body(Heard(0, "", CHUNKED), reader))
+
+    async with asking(serve) as (_, client):
+        for _ in range(2):
+            body = Body(b"first")
+            with closing(await client.ask(request(), body)) as answer:
+                assert await answer.next() == b"ok"
+                assert await answer.next() is None
+                body.pieces.put_nowait(None)
+                assert await heard.get() == b"first"
                 await asyncio.sleep(LONGER_S)
-            assert older.connections == 1
+        assert len(connections) == 1
 
-    asyncio.run(main())
+
+async def test_an_older_api_that_takes_nothing_is_late() -> None:
+    over = asyncio.Event()
+
+    async def serve(_: StreamReader, __: StreamWriter) -> None:
+        await over.wait()
+
+    async with asking(serve) as (_, client):
+        body = Body(PIECE)
+        for _ in range(10 * MANY):
+            body.pieces.put_nowait(PIECE)
+        with pytest.raises(LegacySilent):
+            await client.ask(request(), body)
+        # More than the sockets hold was there.
+        assert not body.pieces.empty()
+        over.set()
+
+
+async def test_what_a_client_takes_slowly_is_not_read_ahead_nor_late() -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MANY * len(PIECE)))
+        for _ in range(MANY):
+            writer.write(PIECE)
+            await writer.drain()
+
+    async with asking(serve) as (_, client):
+        with closing(await client.ask(request("GET"), Whole())) as answer:
+            await asyncio.sleep(LONGER_S)
+            first = await answer.next()
+            assert first is not None
+            # What the event loop reads at once comes on top.
+            assert len(first) <= limits.legacy_ahead_bytes_max + 262_144
+            length = len(first)
+            while piece := await answer.next():
+                length += len(piece)
+            assert length == MANY * len(PIECE)
+
+
+async def test_connections_are_used_again_the_last_one_first() -> None:
+    async with asking() as (older, client):
+        for answer in [await client.ask(request("GET"), Whole()) for _ in range(2)]:
+            assert await answer.next() == b"ok"
+            assert answer.is_over
+            answer.close()
+        for _ in range(3):
+            assert await whole(client) == b"ok"
+        assert older.requests == [1, 4]
+
+
+async def test_an_idle_connection_is_closed_after_a_while_or_at_once_if_anything_comes_on_it() -> None:
+    unasked, closed = asyncio.Queue[bytes](), asyncio.Queue[bytes]()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.write(await unasked.get())
+        closed.put_nowait(await reader.read())
+
+    for data, idle_ms in ((OK, 3_600_000), (b"", 1)):
+        async with asking(serve, idle_ms=idle_ms) as (_, client):
+            assert await whole(client) == b"ok"
+            unasked.put_nowait(data)
+            assert await closed.get() == b""
+
+
+async def test_what_comes_before_its_answer_is_given_back_closes_a_connection_too() -> None:
+    connections = []
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await asyncio.sleep(0.01)
+        writer.write(OK)
+        await reader.read()
+
+    async with asking(serve) as (_, client):
+        with closing(await client.ask(request("GET"), Whole())) as answer:
+            assert await answer.next() == b"ok"
+            await asyncio.sleep(0.05)
+        assert await whole(client) == b"ok"
+        assert len(connections) == 2
+
+
+async def test_a_reset_is_not_the_end_of_an_answer() -> None:
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await asyncio.sleep(0.01)
+        reset(writer)
+
+    async with asking(serve) as (_, client):
+        with pytest.raises(LegacyFailed):
+            await whole(client)
+
+
+async def test_a_client_that_leaves_while_it_waits_ends_the_request() -> None:
+    ended = asyncio.Queue[bytes]()
+
+    async def serve(reader: StreamReader, _: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body.leaves.set()
+        ended.put_nowait(await reader.read())
+
+    body = Whole()
+    async with asking(serve, timeout_ms=3_600_000) as (_, client):
+        with pytest.raises(ClientLeft):
+            await client.ask(request("GET"), body)
+        assert await ended.get() == b""
+        assert client.counts()["legacy_in_flight"] == 0
+
+
+async def test_quick_answers_take_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "legacy_turn_ms", 3_600_000)
+    async with asking() as (_, client):
+        before = len(asyncio.all_tasks())
+        answer = await client.ask(request("GET"), Whole())
+        # That of the older API's connection.
+        assert len(asyncio.all_tasks()) == before + 1
+        answer.close()
+
+
+async def test_a_read_is_repeated_only_if_nothing_of_an_answer_came() -> None:
+    heads = 0
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        nonlocal heads
+        for answer in (OK, begun):
+            await reader.readuntil(b"\r\n\r\n")
+            heads += 1
+            writer.write(answer)
+
+    for begun, came in ((b"HTTP/1.1 2", 2), (b"", 3)):
+        heads = 0
+        async with asking(serve) as (_, client):
+            assert await whole(client) == b"ok"
+            if begun:
+                with pytest.raises(LegacyFailed):
+                    await whole(client)
+            else:
+                assert await whole(client) == b"ok"
+            assert heads == came
+
+
+async def test_a_name_is_resolved_once_and_the_address_that_answered_is_the_first_one() -> None:
+    resolved = []
+
+    async def resolve(name: str, port: int) -> list[Any]:
+        resolved.append(name)
+        # Nobody listens at the first one.
+        return [(0, 0, 0, "", ("127.0.0.2", port)), *await here(name, port)]
+
+    async with asking(resolve=resolve) as (older, client):
+        answers = await asyncio.gather(*[client.ask(request("GET"), Whole()) for _ in range(5)])
+        for answer in answers:
+            answer.close()
+        assert resolved == ["older.example"]
+        assert len(older.requests) == 5
+        assert client._pool._addresses == ["127.0.0.1", "127.0.0.2"]
+
+
+async def test_nothing_is_sent_to_a_name_without_an_address() -> None:
+    async def resolve(_: str, __: int) -> list[Any]:
+        raise OSError("no such name")
+
+    async with asking(resolve=resolve) as (older, client):
+        with pytest.raises(LegacyUnavailable):
+            await whole(client, "POST")
+        assert older.requests == []
+        assert client.counts()["legacy_in_flight"] == 0

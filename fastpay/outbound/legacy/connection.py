@@ -1,0 +1,196 @@
+"""One connection to the legacy API: requests go out on it one by one, and each is answered before the next.
+
+    begin ---> write, drain ... sent ---> heard ... ---> release: `is_idle` until the next begin
+                                                    or:  fail, close
+
+What comes while nobody asks closes it: it would be taken for the next answer. Reading stops while nobody
+takes the answer, and `drain` waits while the socket takes no more of the request.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from fastpay import limits
+from fastpay.outbound.legacy.answers import AnswerMalformedError, AnswerReader
+
+
+class Turns:
+    """A coarse clock for everything that has a deadline: how often the pool has looked through it.
+
+    A process that stood still has not looked, so that its own delay is nobody's silence.
+    """
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = 0
+
+
+class Connection(asyncio.Protocol):
+    """`reader` has what came of the answer, `error` why there will be no more."""
+
+    __slots__ = (
+        *("_drained", "_heard", "_is_reading_paused", "_is_writing_paused", "_noticed", "_transport"),
+        *("_turns", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "was_used"),
+    )
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._transport: asyncio.Transport | None = None
+        self._heard: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._noticed: Callable[[], None] | None = None
+        self._is_reading_paused = self._is_writing_paused = False
+        self.reader = AnswerReader()
+        self.error: Exception | None = None
+        # Whether it is the legacy API's turn: only then there is a deadline. `since` is when it last did
+        # anything, or its turn began.
+        self.is_awaited = False
+        self.since = 0
+        self.is_open = self.is_idle = True
+        # The legacy API may have closed a connection that it has answered on before.
+        self.was_used = False
+
+    def begin(self, method: str, noticed: Callable[[], None]) -> None:
+        """Expect an answer. `noticed` is called once if it lets wait for it."""
+        self.reader.expect(method)
+        self._noticed, self.since = noticed, self._turns.now
+        self.is_idle = self.is_awaited = False
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the request. Raises: ConnectionError."""
+        if not self.is_open or self._transport is None:
+            raise self.error or ConnectionResetError("the connection has ended")
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the socket takes more. Raises: what ended the connection."""
+        while self._is_writing_paused:
+            if self.error is not None:
+                raise self.error
+            self.await_answer()
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+        self.is_awaited = False
+
+    def await_answer(self) -> None:
+        """Begin the legacy API's turn."""
+        self.is_awaited, self.since = True, self._turns.now
+
+    async def heard(self) -> None:
+        """Wait until more came of the answer. Raises: what ended the connection."""
+        if self.error is not None:
+            raise self.error
+        if self._is_reading_paused and self._transport is not None:
+            self._transport.resume_reading()
+            self._is_reading_paused, self.since = False, self._turns.now
+        self._heard = asyncio.get_running_loop().create_future()
+        await self._heard
+
+    def release(self) -> bool:
+        """Let go of the connection after an answer; return whether it may have another request."""
+        self._noticed, self.is_awaited = None, False
+        if not self.is_open or not self.reader.keeps or self._is_writing_paused:
+            self.close()
+            return False
+        if self._is_reading_paused and self._transport is not None:
+            self._transport.resume_reading()
+            self._is_reading_paused = False
+        self.is_idle = self.was_used = True
+        self.since = self._turns.now
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Close the connection, and tell whoever waits for it."""
+        if self.error is None:
+            self.error = error
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    def close(self) -> None:
+        """Close the connection, for which nobody waits any more."""
+        self.is_open, self._noticed = False, None
+        if self._transport is not None:
+            # Politely, which says goodbye over TLS, unless there is something left to send.
+            if self.is_idle or (self.reader.is_over and not self._is_writing_paused):
+                self._transport.close()
+            else:
+                self._transport.abort()
+        self.reader.close()
+
+    def look(self, turns_max: int) -> None:
+        """Fail if the legacy API is late; called once a turn while there is a request."""
+        quiet = self._turns.now - self.since
+        if self._noticed is not None and quiet:
+            noticed, self._noticed = self._noticed, None
+            noticed()
+        if quiet > turns_max and self.is_awaited and not (self._is_reading_paused or self.reader.is_over):
+            self.fail(TimeoutError("it was silent for too long"))
+
+    # Called by the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came."""
+        reader = self.reader
+        if self.is_idle or not self.is_open:
+            self.close()
+            return
+        if reader.is_over:
+            reader.keeps = False
+            return
+        self.since = self._turns.now
+        try:
+            reader.feed(data)
+        except AnswerMalformedError as error:
+            self.fail(error)
+            return
+        if reader.buffered > limits.legacy_ahead_bytes_max and self._transport is not None:
+            self._transport.pause_reading()
+            self._is_reading_paused = True
+        if reader.status:
+            self._wake()
+
+    def eof_received(self) -> None:
+        """Note that nothing more comes. The transport closes itself."""
+        self._ended(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Note the end."""
+        self._ended(error)
+        self._transport = None
+        self.reader.close()
+
+    def pause_writing(self) -> None:
+        """Let who writes wait."""
+        self._is_writing_paused = True
+
+    def resume_writing(self) -> None:
+        """Let who waits write."""
+        self._is_writing_paused = False
+        self._wake_writer()
+
+    def _ended(self, error: Exception | None) -> None:
+        self.is_open = False
+        if self.error is None:
+            # A reset is no end: what it cut off may have been more of the answer.
+            is_over = self.reader.end() if error is None else self.reader.is_over
+            if not is_over:
+                self.error = error or ConnectionResetError("the connection ended before the answer did")
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._heard is not None and not self._heard.done():
+            self._heard.set_result(None)
+        if self.error is not None:
+            self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
