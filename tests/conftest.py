@@ -193,12 +193,14 @@ def tls_server(
 
 
 @pytest.fixture
-def spawn_server(cluster: Path) -> Iterator[SpawnServer]:
+def spawn_server(cluster: Path, request: pytest.FixtureRequest) -> Iterator[SpawnServer]:
     """A function that starts servers which the test may stop, kill and start again.
 
-    Without `data_dir` the server has a copy of the migrated cluster, and need not make one.
+    Without `data_dir` the server has a copy of the migrated cluster, and need not make one. A file whose
+    subject is the program itself says `STARTS_PROGRAMS`, and has no forks.
     """
     started: list[RunningServer] = []
+    is_fork = not getattr(request.module, "STARTS_PROGRAMS", False)
     scratch = cluster.parent
 
     def spawn(
@@ -211,7 +213,9 @@ def spawn_server(cluster: Path) -> Iterator[SpawnServer]:
         place = data_dir if data_dir is not None else scratch / f"data{next(NUMBERS)}"
         if data_dir is None and "FASTPAY_DATABASE_URL" not in (environment or {}):
             copy_cluster(cluster, place)
-        running = start_server(place, scratch, *arguments, environment=environment, prefix=prefix)
+        running = start_server(
+            place, scratch, *arguments, environment=environment, prefix=prefix, is_fork=is_fork
+        )
         started.append(running)
         if wait:
             running.wait_ready()

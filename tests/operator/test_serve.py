@@ -19,6 +19,8 @@ from fastpay.operations.embedded.account import choose_account
 from tests.support.api import ask
 from tests.support.servers import RunningServer, SpawnServer, copy_cluster, execute, fetch, run_fastpay
 
+STARTS_PROGRAMS = True
+
 
 def healthy(server: RunningServer) -> bool:
     return bool(ask(f"{server.url}/healthz").json() == {"status": "ok"})

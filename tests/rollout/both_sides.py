@@ -78,10 +78,15 @@ class BothSides:
         """Kill -9 the older API's PostgreSQL and all its backends."""
         _kill(self._theirs)
 
-    def kills(self, *, is_long: bool) -> tuple[Callable[[], None], ...]:
-        """Return what kills each of them; a long run kills processes one by one as well."""
-        more = (self.kill_instance, self.kill_legacy) if is_long else ()
-        return (self.kill_both, self.kill_database, self.kill_legacy_database, *more)
+    def kills(self, turn: int, *, is_long: bool) -> tuple[Callable[[], None], ...]:
+        """Return what kills the processes of both sides, and the one database or the other in turns.
+
+        A long run kills all of them each time, and processes one by one as well.
+        """
+        databases = (self.kill_database, self.kill_legacy_database)
+        if is_long:
+            return (self.kill_both, *databases, self.kill_instance, self.kill_legacy)
+        return (self.kill_both, databases[turn % len(databases)])
 
     def _replace_instance(self) -> RunningServer:
         started = self._launch(0)

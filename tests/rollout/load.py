@@ -167,6 +167,8 @@ class _Client:
         if answer is None or answer.status_code != 200:
             load.faults.append(f"{key or path}: {'no answer' if answer is None else answer.text}")
             raise _Fault
+        # What was killed starts beside them.
+        time.sleep(PAUSE_SECONDS)
         body: dict[str, Any] = answer.json()
         load.done[side_of(answer)] += 1
         if fields is not None:

@@ -1,12 +1,10 @@
 """Setting routes as an operator does, and waiting until all instances know."""
 
-import subprocess
-import sys
 import time
 
 import httpx
 
-from tests.support.servers import PATIENCE_SECONDS, RunningServer, clean_environment, execute
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, execute, run_fastpay
 
 
 def run_rollout(server: RunningServer, *arguments: str, fails: bool = False) -> str:
@@ -16,14 +14,7 @@ def run_rollout(server: RunningServer, *arguments: str, fails: bool = False) -> 
 
 def run_command(server: RunningServer, *command: str, fails: bool = False) -> str:
     """Run a command on a server's database; return what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fastpay", *command],
-        env=clean_environment(FASTPAY_DATABASE_URL=server.database_url),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    done = run_fastpay(*command, environment={"FASTPAY_DATABASE_URL": server.database_url})
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
 

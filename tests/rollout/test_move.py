@@ -43,11 +43,11 @@ def test_each_key_is_carried_out_once_while_routes_are_moved_and_everything_is_k
     sys.stdout.write(f"FASTPAY_TEST_SEED={SEED}\n")
     with both_sides(cluster) as sides:
         with _start_load(sides, cluster.parent) as load:
-            for state in (*STEPS, "legacy"):
+            for turn, state in enumerate((*STEPS, "legacy")):
                 for route in ROUTES:
                     insert(sides.instances[0], route, state)
                 load.wait(ANSWERS, *STEPS[state])
-                for kill in sides.kills(is_long=ROUNDS > 1) * ROUNDS:
+                for kill in sides.kills(turn, is_long=ROUNDS > 1) * ROUNDS:
                     sys.stdout.write(f"{state} {kill.__name__}\n")
                     sys.stdout.flush()
                     kill()

@@ -1,7 +1,7 @@
 """Runs commands of the command line in a fork of this process, which has loaded the package already.
 
-Starting Python and loading the package takes longer than most commands. A server that is to serve, and what
-needs another user or another clock, gets a process of its own.
+Starting Python and loading the package takes longer than most commands. What needs another
+user or another clock gets a process of its own. Servers are forks of a process without tests: see `forks.py`.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import tempfile
 import traceback
 import warnings
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 import fastpay.cli
 
@@ -35,7 +36,7 @@ def run_forked(
         source.seek(0)
         pid = os.fork()
         if pid == 0:
-            _become(arguments, environment, *(file.fileno() for file in files))
+            become(arguments, environment, *(file.fileno() for file in files))
         status = _wait(pid, timeout_s)
         output.seek(0)
         errors.seek(0)
@@ -53,18 +54,18 @@ def _wait(pid: int, timeout_s: float) -> int:
         os.close(descriptor)
 
 
-def _become(
+def become(
     arguments: tuple[str, ...], environment: dict[str, str], source: int, output: int, errors: int
-) -> None:
+) -> NoReturn:
     """Do in the child what `python -m fastpay` does, and end it."""
     status = 1
     try:
         os.dup2(source, 0)
         os.dup2(output, 1)
         os.dup2(errors, 2)
-        # The test run has its own of all these.
+        # The parent has its own of all these.
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stdout, sys.stderr = _open(1, buffering=-1), _open(2, buffering=1)
         logging.root.handlers.clear()
         warnings.resetwarnings()
         warnings.simplefilter("ignore")
@@ -72,6 +73,7 @@ def _become(
         os.environ.update(environment)
         tempfile.tempdir = None
         sys.argv = [str(_MAIN), *arguments]
+        sys.orig_argv = [sys.executable, "-m", "fastpay", *arguments]
         fastpay.cli.main()
         status = 0
     except SystemExit as end:
@@ -83,3 +85,7 @@ def _become(
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status)
+
+
+def _open(descriptor: int, *, buffering: int) -> TextIO:
+    return open(descriptor, "w", buffering=buffering, closefd=False)

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from tests.support.servers import PATIENCE_SECONDS, clean_environment, free_port
 
 WORKERS = "3"
+# What is loaded before the workers are forked is loaded once. The application is still each worker's own.
+_GUNICORN = "import benchmarks.peers.flask_app; from gunicorn.app.wsgiapp import run; run()"
 
 
 class OldShop:
@@ -31,8 +33,8 @@ class OldShop:
         """Start them, and return at once. Their database must run."""
         command = [
             sys.executable,
-            "-m",
-            "gunicorn",
+            "-c",
+            _GUNICORN,
             "--bind",
             f"127.0.0.1:{self._port}",
             "--log-level",

@@ -20,20 +20,27 @@ import asyncpg
 from fastpay.operations.embedded import children
 from fastpay.store.connections import ConnectionLost, connected
 from tests.support.forked import run_forked
+from tests.support.forks import ForkedProcess, can_fork, start_fork
 
 # A guard against a hang, never a measurement.
 PATIENCE_SECONDS = 60
 NUMBERS = itertools.count(1)
 # Another installation to test than this checkout: `make wheel` names those that it has made.
 _INSTALLED = os.environ.get("FASTPAY_TEST_PROGRAM")
-_PROGRAM = (sys.executable, "-m", "fastpay") if _INSTALLED is None else (_INSTALLED,)
+_CHECKOUT = (sys.executable, "-m", "fastpay")
+_PROGRAM = _CHECKOUT if _INSTALLED is None else (_INSTALLED,)
 
 
 class RunningServer:
     """A `fastpay serve` process of a test, as its ready file describes it."""
 
     def __init__(
-        self, process: "subprocess.Popen[str]", *, data_dir: Path, ready_file: Path, output: Path
+        self,
+        process: "subprocess.Popen[str] | ForkedProcess",
+        *,
+        data_dir: Path,
+        ready_file: Path,
+        output: Path,
     ) -> None:
         self.process = process
         self.pid = process.pid
@@ -195,24 +202,36 @@ def start_server(
     prefix: Sequence[str] = (),
     program: Sequence[str] = _PROGRAM,
     pass_fds: Sequence[int] = (),
+    is_fork: bool = True,
 ) -> RunningServer:
-    """Start `fastpay serve` on a free port and return at once."""
+    """Start `fastpay serve` on a free port and return at once; as a fork, if that is as good and allowed."""
     number = next(NUMBERS)
     place = data_dir.parent if prefix else scratch
     ready_file, output = place / f"ready{number}.json", scratch / f"output{number}.txt"
     # One given in `environment` or `arguments` counts; by default there is one port for it on a machine.
     settings = {"FASTPAY_ADMIN_PORT": "0", **(environment or {})}
     own = ["--port", "0", "--data-dir", str(data_dir), "--ready-file", str(ready_file)]
+    process: subprocess.Popen[str] | ForkedProcess
+    variables = clean_environment(**settings)
     with open(output, "wb") as file:
-        process = subprocess.Popen(
-            [*prefix, *program, "serve", *own, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=clean_environment(**settings),
-            pass_fds=pass_fds,
-        )
+        if (
+            is_fork
+            and not prefix
+            and not pass_fds
+            and program is _PROGRAM is _CHECKOUT
+            and can_fork(variables)
+        ):
+            process = start_fork(["serve", *own, *arguments], variables, output)
+        else:
+            process = subprocess.Popen(
+                [*prefix, *program, "serve", *own, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=variables,
+                pass_fds=pass_fds,
+            )
     return RunningServer(process, data_dir=data_dir, ready_file=ready_file, output=output)
 
 
