@@ -39,11 +39,15 @@ TABLES_OF_INSTANCES = frozenset(
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where the shared servers are, and a directory for small files. `database_url` may create databases."""
+    """Where the shared servers are, and a directory for small files. `database_url` may create databases.
+
+    They are copies of `template`, whether that is migrated already or not.
+    """
 
     database_url: str
     redis_url: str
     directory: Path
+    template: str = "template0"
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -88,7 +92,7 @@ def empty_database(machine: Machine, name: str, *, tenants: int) -> Iterator[Dat
     """Make a database with so many tenants for the block, and drop it after."""
     url = replace_name(machine.database_url, name)
     execute(machine.database_url, f"drop database if exists {name} with (force)")
-    execute(machine.database_url, f"create database {name} template template0")
+    execute(machine.database_url, f"create database {name} template {machine.template}")
     try:
         yield Database(url, asyncio.run(_populate(url, tenants)))
     finally:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load import serving
 from benchmarks.load.machine import Machine, write_sealing_keys
 from fastpay.operations.embedded.servers import EmbeddedServers
 
@@ -20,4 +21,12 @@ def machine(embedded_servers: EmbeddedServers, scratch: Path) -> Machine:
     directory = scratch / f"bench{next(_NUMBERS)}"
     directory.mkdir()
     write_sealing_keys(directory)
-    return Machine(embedded_servers.database_url, embedded_servers.redis_url, directory)
+    # The migrated database is a template, to which nobody may be connected.
+    url = embedded_servers.database_url.replace("/fastpay?", "/postgres?")
+    return Machine(url, embedded_servers.redis_url, directory, template="fastpay")
+
+
+@pytest.fixture(autouse=True)
+def _few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers have one process unless a test says how many: each loads a framework, and no figure counts."""
+    monkeypatch.setattr(serving, "default_workers", lambda name: 1)

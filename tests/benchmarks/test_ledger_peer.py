@@ -11,19 +11,21 @@ import pytest
 
 from benchmarks.ledger import count_rows, verify
 from benchmarks.load.machine import Database, Machine, empty_database, execute, fetch_value
-from benchmarks.load.serving import serve
+from benchmarks.load.serving import Target, serve
 from benchmarks.load.transfers import open_accounts
 
 pytest.importorskip("fastapi", reason="the peers are not installed (make test does it)")
 
 
 class Bank:
-    """A server with three accounts, the second of which cannot fall below zero."""
+    """A server, and three accounts of a test's own, the second of which cannot fall below zero."""
 
-    def __init__(self, port: int, database: Database, accounts: list[str]) -> None:
+    def __init__(self, target: Target, database: Database) -> None:
         self.database = database
-        self.accounts = accounts
-        self._port = port
+        self.accounts = open_accounts(database, 3)
+        self.bounded = self.accounts[1].removeprefix("lacc_")
+        self._port = target.port
+        execute(database.url, f"update account set min_balance = 0 where account_id = '{self.bounded}'")
 
     def move(self, debit: int, credit: int, amount: int, *, key: str | None = None) -> tuple[int, bytes]:
         """Ask for a transfer between two accounts, by their numbers."""
@@ -43,58 +45,69 @@ class Bank:
 
 
 @contextmanager
-def bank(machine: Machine, name: str) -> Iterator[Bank]:
-    with empty_database(machine, f"peer_{name}", tenants=1) as database:
-        accounts = open_accounts(database, 3)
-        bounded = accounts[1].removeprefix("lacc_")
-        execute(database.url, f"update account set min_balance = 0 where account_id = '{bounded}'")
-        with serve(
+def serving(machine: Machine, name: str) -> Iterator[tuple[Target, Database]]:
+    with (
+        empty_database(machine, f"peer_{name}", tenants=1) as database,
+        serve(
             name,
             database_url=database.url,
             redis_url=machine.redis_url,
             directory=machine.directory,
             workers=2,
-        ) as target:
-            yield Bank(target.port, database, accounts)
+        ) as target,
+    ):
+        yield target, database
 
 
-def rows_of_one(machine: Machine, name: str) -> dict[str, int]:
-    with bank(machine, name) as one:
-        before = count_rows(one.database)
-        assert one.move(0, 1, 5)[0] == 200
-        return {table: count - before[table] for table, count in count_rows(one.database).items()}
+@pytest.fixture(scope="module")
+def peer(machine: Machine) -> Iterator[tuple[Target, Database]]:
+    with serving(machine, "fastapi_ledger") as served:
+        yield served
 
 
-def test_the_peer_writes_the_rows_that_we_write(machine: Machine) -> None:
-    ours = rows_of_one(machine, "fastpay")
+def rows_of_one(target: Target, database: Database) -> dict[str, int]:
+    one = Bank(target, database)
+    before = count_rows(database)
+    assert one.move(0, 1, 5)[0] == 200
+    return {table: count - before[table] for table, count in count_rows(database).items()}
+
+
+def test_the_peer_writes_the_rows_that_we_write(machine: Machine, peer: tuple[Target, Database]) -> None:
+    with serving(machine, "fastpay") as served:
+        ours = rows_of_one(*served)
     assert {table: count for table, count in ours.items() if count} == {
         "ledger_transfer": 1,
         "event": 1,
         "idempotency": 1,
     }
-    assert rows_of_one(machine, "fastapi_ledger") == ours
+    assert rows_of_one(*peer) == ours
 
 
-def test_transfers_at_once_take_no_more_than_there_is_and_the_books_agree(machine: Machine) -> None:
-    with bank(machine, "fastapi_ledger") as one:
-        assert one.move(0, 1, 2000)[0] == 200
-        with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(one.move, 1, number % 2 * 2, 600) for number in range(8)]
-            statuses = sorted(answer.result()[0] for answer in asked)
-        assert statuses == [200] * 3 + [400] * 5
-        moved = "select credits_posted || ' ' || debits_posted from account where min_balance = 0"
-        assert fetch_value(one.database.url, moved) == "2000 1800"
-        verify(one.database)
+def test_transfers_at_once_take_no_more_than_there_is_and_the_books_agree(
+    peer: tuple[Target, Database],
+) -> None:
+    one = Bank(*peer)
+    assert one.move(0, 1, 2000)[0] == 200
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(one.move, 1, number % 2 * 2, 600) for number in range(8)]
+        statuses = sorted(answer.result()[0] for answer in asked)
+    assert statuses == [200] * 3 + [400] * 5
+    moved = f"select credits_posted || ' ' || debits_posted from account where account_id = '{one.bounded}'"
+    assert fetch_value(one.database.url, moved) == "2000 1800"
+    verify(one.database)
 
 
-def test_a_transfer_is_made_once_for_each_key(machine: Machine) -> None:
-    with bank(machine, "fastapi_ledger") as one:
-        with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(one.move, 0, 1, 7, key="one key") for _ in range(8)]
-            answers = {answer.result() for answer in asked}
-        assert len(answers) == 1
-        status, text = answers.pop()
-        assert (status, json.loads(text)["sequence"]) == (200, 4)
-        assert one.move(0, 1, 8, key="one key")[0] == 400
-        assert fetch_value(one.database.url, "select count(*) from ledger_transfer") == 1
-        verify(one.database)
+def test_a_transfer_is_made_once_for_each_key(peer: tuple[Target, Database]) -> None:
+    one = Bank(*peer)
+    url = one.database.url
+    last = fetch_value(url, "select sequence from book where not livemode")
+    before = fetch_value(url, "select count(*) from ledger_transfer")
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(one.move, 0, 1, 7, key="one key") for _ in range(8)]
+        answers = {answer.result() for answer in asked}
+    assert len(answers) == 1
+    status, text = answers.pop()
+    assert (status, json.loads(text)["sequence"]) == (200, last + 1)
+    assert one.move(0, 1, 8, key="one key")[0] == 400
+    assert fetch_value(url, "select count(*) from ledger_transfer") == before + 1
+    verify(one.database)
