@@ -27,8 +27,6 @@ OPERATIONS = ("capture", "void", "refund")
 # What is asked, and what the payment is at the upstream and here once that is done.
 DONE = {"capture": "succeeded", "void": "canceled", "refund": "succeeded"}
 NOT_DONE = {"capture": "requires_capture", "void": "requires_capture", "refund": "succeeded"}
-# However slow the machine is, nothing is taken for lost that is still on its way.
-PATIENT = {"FASTPAY_PROCESSOR_ARRIVAL_S": "120"}
 OPEN = "select operation, held from attempt where status = 'open' order by operation"
 
 
@@ -119,9 +117,9 @@ class Shop:
 
 
 @pytest.fixture
-def patient_front(fastpay_address: Address, spawn_server: SpawnServer) -> Iterator[Front]:
+def fastpay_front(fastpay_address: Address, spawn_server: SpawnServer) -> Iterator[Front]:
     with HeldProxy(fastpay_address.url) as proxy:
-        front = Front(spawn_server, fastpay_address, proxy, **PATIENT)
+        front = Front(spawn_server, fastpay_address, proxy)
         with contextlib.closing(front.upstream):
             yield front
 
@@ -129,8 +127,8 @@ def patient_front(fastpay_address: Address, spawn_server: SpawnServer) -> Iterat
 @pytest.mark.parametrize(
     "moment", ["before the upstream has it", "after it acted", "before the outcome is kept"]
 )
-def test_after_a_kill_each_ends_as_the_upstream_says(patient_front: Front, moment: str) -> None:
-    front = patient_front
+def test_after_a_kill_each_ends_as_the_upstream_says(fastpay_front: Front, moment: str) -> None:
+    front = fastpay_front
     shop = Shop(front)
     has_acted = not moment.endswith("has it")
     front.proxy.hold("answers" if has_acted else "requests")
@@ -165,7 +163,7 @@ def test_after_a_kill_each_ends_as_the_upstream_says(patient_front: Front, momen
 
 def test_answers_that_are_lost_are_inquired(address: Address, spawn_server: SpawnServer) -> None:
     with HeldProxy(address.url) as proxy:
-        front = Front(spawn_server, address, proxy, **PATIENT)
+        front = Front(spawn_server, address, proxy)
         with contextlib.closing(front.upstream):
             shop = Shop(front)
             proxy.hold("answers")
@@ -177,8 +175,8 @@ def test_answers_that_are_lost_are_inquired(address: Address, spawn_server: Spaw
             assert set(shop.done().values()) == {True}
 
 
-def test_a_webhook_tells_of_each_before_its_answer(patient_front: Front) -> None:
-    front = patient_front
+def test_a_webhook_tells_of_each_before_its_answer(fastpay_front: Front) -> None:
+    front = fastpay_front
     shop = Shop(front)
     front.proxy.hold("answers")
     with shop.asking(), front.client() as http:
