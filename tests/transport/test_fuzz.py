@@ -20,7 +20,7 @@ from tests.support.http_server import run
 from tests.unit.native.test_gate import STREAMS, mutate
 from tests.unit.server.test_http1_policy import SMALL
 
-SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "3"))
+SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "1"))
 BOUNDS = {"target_bytes": 120, "header_bytes": 300, "header_count": 8}
 
 

@@ -34,7 +34,7 @@ from tests.support.http_server import Receive, Scope, Send, read_body, respond, 
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
-SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "2"))
+SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "1"))
 HELD = 8
 
 

@@ -21,7 +21,7 @@ from tests.support.h2_client import PREFACE
 from tests.support.h2_pair import Pair, StrangeClient
 from tests.support.http_server import answering, run
 
-SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "2"))
+SECONDS = float(os.environ.get("FASTPAY_FUZZ_SECONDS", "1"))
 
 
 def cut(data: bytes, chance: random.Random) -> list[bytes]:
