@@ -359,7 +359,8 @@ def test_h2spec_finds_nothing(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with serving(answering(b"ok" * 50), tls_cert=cert, tls_key=key) as server:
-            command = [program, "-h", "localhost", "-p", str(port_of(server)), "-t", "-k", "-S"]
+            # It waits two seconds otherwise, and a machine may stand still for longer.
+            command = [program, "-h", "localhost", "-p", str(port_of(server)), "-t", "-k", "-S", "-o", "30"]
             result = await asyncio.to_thread(
                 subprocess.run, command, capture_output=True, text=True, check=False
             )
