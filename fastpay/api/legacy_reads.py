@@ -7,7 +7,8 @@ from starlette.types import Receive, Scope
 from fastpay import limits
 from fastpay.api.context import Services
 from fastpay.engine.rollout.comparison import Shown
-from fastpay.engine.rollout.ports import Legacy, PassedRequest
+from fastpay.engine.rollout.ports import PassedRequest
+from fastpay.engine.rollout.routes import Front
 from fastpay.errors import LegacyUnmergeable
 
 # The answer must come in full and in no coding; a GET has no body that would be passed on.
@@ -19,9 +20,10 @@ NOT_FOR_PARTS = frozenset(
 class LegacyReads:
     """Asks the legacy API in the name of a client."""
 
-    def __init__(self, services: Services, legacy: Legacy) -> None:
+    def __init__(self, services: Services, front: Front) -> None:
         self._services = services
-        self._legacy = legacy
+        self._legacy = front.legacy
+        self._merges = front.merges
 
     async def list(self, scope: Scope, query: bytes, receive: Receive) -> Shown:
         """Return the answer to a request with another query. Raises: as `Legacy`, LegacyUnmergeable."""
@@ -44,6 +46,7 @@ class LegacyReads:
             client=None if client is None else client[0],
             request_id=self._services.identifiers.request_id(),
         )
+        self._merges.parts_asked += 1
         answer = await self._legacy.ask(request, _Nothing(receive))
         try:
             if dict(answer.fields).get(b"content-encoding", b"identity").lower() != b"identity":

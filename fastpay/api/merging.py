@@ -36,6 +36,7 @@ from fastpay.domain.kinds import presentable
 from fastpay.engine.rollout import merging
 from fastpay.engine.rollout.choice import FASTPAY, LEGACY, Side, owner_of
 from fastpay.engine.rollout.comparison import Shown
+from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.merging import Part, Window
 from fastpay.engine.rollout.routes import Front
 from fastpay.errors import FastpayError, InvalidRequest, LegacyFailed, LegacyUnmergeable, Overloaded
@@ -107,7 +108,7 @@ class _Asked(NamedTuple):
 
 
 class BothSides:
-    """A path of which both sides have a part, as an ASGI application of its GETs.
+    """Answers the GETs of a path of which both sides have a part.
 
     `params` is None for the balance. Sends nothing if it raises.
     """
@@ -116,31 +117,40 @@ class BothSides:
         self, services: Services, front: Front, served: _Served, params: type[CreatedListParams] | None
     ) -> None:
         self._lookout = Lookout(services, front)
+        self._merges = front.merges
         self._served = served
         self._params = params
-        self._reads = LegacyReads(services, front.legacy)
+        self._reads = LegacyReads(services, front)
         self._in_progress = 0
 
     def fits(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         """Tell whether both sides can answer: only this server numbers its events, and streams them."""
         return _FOLLOWS not in scope["query_string"] and _STREAM not in headers.get("accept", "")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, key: RouteKey, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises: FastpayError, ClientLeft."""
-        if self._in_progress >= limits.merged_requests_max:
-            raise Overloaded("Too many answers of both sides are put together.")
-        self._in_progress += 1
+        begun_ns = self._merges.now_ns()
         try:
-            own, body = await (
-                self._add(scope, receive) if self._params is None else self._merge(scope, receive)
-            )
-        finally:
-            self._in_progress -= 1
+            own, body = await self._answer(scope, receive)
+        except FastpayError as error:
+            self._merges.ended(key, begun_ns, error)
+            raise
+        self._merges.ended(key, begun_ns, own.status)
         fields = tuple(field for field in own.fields if field[0] not in _OF_BODIES)
         request_id = dict(own.fields).get(b"request-id", b"").decode()
         content_type = dict(own.fields).get(b"content-type", b"application/json")
         reply = Reply(status=own.status, body=body, content_type=content_type)
         await respond(send, reply, fields, request_id, is_head=scope["method"] == "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple["_Own", bytes]:
+        """Return the answer of both sides. Raises: FastpayError, ClientLeft."""
+        if self._in_progress >= limits.merged_requests_max:
+            raise Overloaded("Too many answers of both sides are put together.")
+        self._in_progress += 1
+        try:
+            return await (self._add(scope, receive) if self._params is None else self._merge(scope, receive))
+        finally:
+            self._in_progress -= 1
 
     async def _add(self, scope: Scope, receive: Receive) -> tuple["_Own", bytes]:
         query: bytes = scope["query_string"]

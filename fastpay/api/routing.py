@@ -87,7 +87,7 @@ class RoutedPath:
             if body is None and state.state == "split" and await self._is_of_both(scope, headers):
                 assert self._both is not None
                 send = _marked(send, BOTH)
-                await self._both(scope, receive, send)
+                await self._both(RouteKey(state.change, route), scope, receive, send)
                 return
             named = self._named(scope, headers, body)
             key = RouteKey(state.change, route)

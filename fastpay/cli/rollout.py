@@ -73,15 +73,23 @@ def show_history(config: str | None, limit: int, **flags: Any) -> None:
 @click.argument("route", metavar="ROUTE")
 @click.argument("state", metavar=_STATES)
 @click.option("--by", metavar="NAME", default=getpass.getuser, help="Who changes it; the account by default.")
+@click.option("--alone", is_flag=True, help="With * legacy: let lists hide what fastpay has made.")
 @settings_options
-def set_state(config: str | None, route: str, state: str, by: str, **flags: Any) -> None:
-    """Choose which side answers ROUTE, such as "POST /v1/payment_intents", or * for all routes."""
+def set_state(config: str | None, route: str, state: str, by: str, alone: bool, **flags: Any) -> None:
+    """Choose which side answers ROUTE, such as "POST /v1/payment_intents", or * for all routes.
+
+    If all routes go back to legacy or shadow, lists and the balance go on to show the objects of both sides.
+    """
     settings = prepare(config, flags)
     from fastpay.operations.rollout import move, read_route, read_state  # noqa: PLC0415
 
     name, chosen = read_route(route), read_state(state)
-    with_connection(settings, lambda connection: move(connection, name, chosen, changed_by=by))
+    merged = with_connection(
+        settings, lambda connection: move(connection, name, chosen, changed_by=by, alone=alone)
+    )
     click.echo(f"{name} {state}")
+    if merged:
+        click.echo(f"{merged} lists and balances show what both sides have; --alone: the older API's part")
 
 
 @rollout.command("rearm")

@@ -15,6 +15,7 @@ from fastpay.admin.console.ports import ProcessState
 from fastpay.api.app import Application
 from fastpay.clock import Clock
 from fastpay.config import Settings, admin_port
+from fastpay.engine.rollout.merges import LABELS
 from fastpay.engine.write.measures import MEASURES
 from fastpay.errors import ConfigurationError
 from fastpay.observability import traces
@@ -100,6 +101,9 @@ class AdminListener:
             ("fastpay_event_loop_lag_seconds", self._lag.histogram),
         ):
             metrics.add_histogram(name, Distribution(histogram, divisor=1_000_000_000))
+        if (front := app.services.front) is not None:
+            merged = Distribution(front.merges.times, LABELS, 1_000_000_000)
+            metrics.add_histogram("fastpay_merged_duration_seconds", merged)
         metrics.add_reader(lambda: _read_readiness(app.readiness))
         metrics.add_reader(_read_gc)
         metrics.add_reader(server.refusals)

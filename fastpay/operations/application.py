@@ -199,7 +199,7 @@ async def _keep_front(
     trial = TrialWriter(_open_batches(stack, database, deadline), clock)
     (pool, reads), is_away = reading, outages.database.is_away
     front = await open_front(settings, legacy, pool, trial, verify=reads.verify, clock=clock, is_away=is_away)
-    counters.add(front.findings, front.guardrails, front.money, front.mistaken)
+    counters.add(front.findings, front.guardrails, front.money, front.mistaken, front.merges)
     watching = (front.guardrails, front.money)
     _keep_running(stack, deadline, front.routes, front.findings, front.shadow, *watching)
     return front

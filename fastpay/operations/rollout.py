@@ -13,6 +13,7 @@ from fastpay.engine.ports import Verification
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.merges import Merges
 from fastpay.engine.rollout.mistaken import MistakenIdentifiers
 from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
@@ -23,10 +24,20 @@ from fastpay.engine.write.trial import TrialWriter
 from fastpay.errors import ConfigurationError
 from fastpay.observability.program_name import command_name
 from fastpay.store.pool import ReaderPool
-from fastpay.store.rollout import PostgresRollout, RouteChange, list_routes, lock_routes, set_route
+from fastpay.store.rollout import (
+    PostgresRollout,
+    RouteChange,
+    has_moved,
+    list_routes,
+    lock_routes,
+    set_route,
+)
 from fastpay.store.rollout_findings import PostgresFindings
 from fastpay.store.rollout_guard import PostgresGuard
 from fastpay.store.rollout_mistaken import Mistaken, PostgresMistaken, list_mistaken
+
+# Reads that name no object are of both sides, and nothing new is made by fastpay.
+MERGED = RouteState("split")
 
 if TYPE_CHECKING:
     from fastpay.outbound.legacy.client import LegacyClient
@@ -79,6 +90,7 @@ async def open_front(
         guardrails,
         MoneyGuard(guard, verify, findings, guardrails, clock=clock, is_away=is_away),
         MistakenIdentifiers(PostgresMistaken(pool), clock.monotonic_ns),
+        Merges(findings, clock.monotonic_ns),
         Rules(
             ignored=settings.rollout_ignore,
             identifiers=settings.rollout_identifiers,
@@ -174,8 +186,13 @@ def mistaken_line(one: Mistaken) -> str:
     )
 
 
-async def move(connection: Any, route: str, state: RouteState, *, changed_by: str) -> None:
-    """Set the state of a route.
+async def move(
+    connection: Any, route: str, state: RouteState, *, changed_by: str, alone: bool = False
+) -> int:
+    """Set the state of a route; return how many reads show the objects of both sides all the same.
+
+    If all routes go back to the legacy API after fastpay was to make objects, a list of the legacy API would
+    hide what fastpay has made. So lists and the balance are of both sides then, unless asked to be `alone`.
 
     Nothing else changes a route meanwhile, so no rollback is overlooked. Connections are `Any`, since asyncpg
     has no types. Raises: ConfigurationError if it was rolled back, or is to be split though objects of the
@@ -187,6 +204,14 @@ async def move(connection: Any, route: str, state: RouteState, *, changed_by: st
         if state.state == "split":
             check_owners(await list_mistaken(connection))
         await set_route(connection, route, state, changed_by=changed_by)
+        if alone or route != EVERY or state.state not in ("legacy", "shadow"):
+            return 0
+        merged = [read for read, why in reads_alone().items() if why is None]
+        if not await has_moved(connection):
+            return 0
+        for read in merged:
+            await set_route(connection, read, MERGED, changed_by=changed_by)
+        return len(merged)
 
 
 async def rearm(connection: Any, route: str, *, changed_by: str) -> None:

@@ -222,7 +222,8 @@ def _of_reads(route: RouteReport, *, has_moved: bool) -> str:
         return ""
     alone = reads_alone()[route.route]
     if route.state.startswith("split"):
-        return "  (merged: of both sides)" if alone is None else f"  (of legacy alone: {alone})"
+        counted = "".join(f", {name}={count}" for name, count in route.not_compared.items())
+        return f"  (merged: of both sides{counted})" if alone is None else f"  (of legacy alone: {alone})"
     if alone is None and has_moved and route.state in ("legacy", "shadow"):
         return "  (of legacy alone: split=0 merges it with what fastpay has made)"
     return ""

@@ -75,6 +75,12 @@ async def set_route(connection: Any, route: str, state: RouteState, *, changed_b
     await connection.execute(SQL["rollout_set"], route, state.state, state.percent, changed_by)
 
 
+async def has_moved(connection: Any) -> bool:
+    """Tell whether fastpay was ever to make objects, so that it may have some."""
+    moved: bool = await connection.fetchval(SQL["rollout_moved"])
+    return moved
+
+
 def _changes(rows: Any) -> list[RouteChange]:
     return [
         RouteChange(

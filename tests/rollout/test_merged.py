@@ -1,6 +1,8 @@
 """Lists and balances of a split route: what both sides have, in one answer or in none."""
 
 import random
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +13,9 @@ import stripe
 from fastpay import limits
 from fastpay.api.app import ROUTES
 from fastpay.api.merging import BALANCE, why_alone
-from tests.rollout.recorded import answer_of
+from tests.rollout.recorded import answer_of, outcomes, wait_for
 from tests.rollout.states import insert, run_rollout, set_all, side_of
+from tests.support.api import ask
 from tests.support.doors import H2, HTTP1, Door
 from tests.support.legacy import RawLegacy
 from tests.support.old_lists import Object, OldLists, both, made_at, page_of
@@ -195,17 +198,44 @@ FAULTS = {
 }
 
 
+def counts_of(server: RunningServer) -> dict[str, int]:
+    """Return how many answers of both sides there were by outcome, and the parts that were asked for."""
+    lines = ask(server.admin_url + "/metrics").text.splitlines()
+    found = {
+        re.findall('outcome="([a-z]+)"', name)[0]: int(float(value))
+        for name, value in (line.rsplit(" ", 1) for line in lines)
+        if name.startswith("fastpay_merged_duration_seconds_count{")
+    }
+    parts = next(line for line in lines if line.startswith("fastpay_merged_parts_asked_total "))
+    return found | {"parts": int(float(parts.split(" ")[1]))}
+
+
 def test_if_the_older_api_fails_the_answer_is_an_error_and_no_part(
-    shop: httpx.Client, front: RunningServer, legacy: RawLegacy
+    shop: httpx.Client, shop_door: Door, front: RunningServer, legacy: RawLegacy
 ) -> None:
     shop.post(CUSTOMERS, data={"name": "a"})
     set_all("split=0", shop, server=front)
+    before = counts_of(front)
     for fault, (answer, code) in FAULTS.items():
         legacy.answers[CUSTOMERS] = answer
         shown = shop.get(CUSTOMERS)
         assert (shown.status_code, shown.json()["error"]["code"]) == (502, code), fault
         assert side_of(shown) == "both"
         assert "data" not in shown.json()
+    assert shop.get(CUSTOMERS, params={"limit": "0"}).status_code == 400
+    del legacy.answers[CUSTOMERS]
+    legacy.otherwise = lambda target: answer_of({"data": [], "has_more": False})
+    assert shop.get(CUSTOMERS).status_code == 200
+    if shop_door == HTTP1:
+        # The other door is another instance.
+        told = Counter(counts_of(front)) - Counter(before)
+        assert (told["failed"], told["refused"], told["answered"]) == (len(FAULTS), 1, 1)
+        assert told["parts"] == len(FAULTS) + 1
+        assert front.output.count('merge_failed route="GET /v1/customers" status=502') >= len(FAULTS)
+    counted = wait_for(front, f"GET {CUSTOMERS}", lambda found: ("outcome", "merged") in found)
+    assert outcomes(counted) == {"merged": 1, "unmerged": len(FAULTS)}
+    assert f"GET {CUSTOMERS}  split=0" in (status := run_rollout(front, "status"))
+    assert f"(merged: of both sides, unmerged={len(FAULTS)}, merged=1)" in status
 
 
 def test_a_filter_that_the_older_api_does_not_have_is_noticed(

@@ -207,7 +207,7 @@ ELSEWHERE = {
             *("import_", "member_", "payment_method_token_add", "processor_", "reseal_"),
             *("rollout_add_findings", "rollout_examples", "rollout_findings", "rollout_history"),
             *("rollout_guards", "rollout_keep_guards", "rollout_purge_findings", "rollout_roll_back"),
-            *("rollout_lock", "rollout_mistaken_", "rollout_routes", "rollout_set"),
+            *("rollout_lock", "rollout_mistaken_", "rollout_moved", "rollout_routes", "rollout_set"),
             *("sealed_survey", "signing_secret_", "tenant_"),
         ),
         # A few rows for each endpoint.

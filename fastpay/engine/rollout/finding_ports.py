@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-# What became of a request on a route in shadow. Only the first two were compared.
+# What became of a request on a route in shadow, or of one that both sides answer. Only the first two were
+# compared.
 Outcome = Literal[
     "equal",
     "differing",
@@ -20,6 +21,9 @@ Outcome = Literal[
     # It was not tried: too much at once, or of a sort that is not compared.
     "dropped",
     "unsuitable",
+    # What both sides have was put together, or not.
+    "merged",
+    "unmerged",
 ]
 Measure = Literal["outcome", "difference", "hidden", "latency", "money"]
 

@@ -11,6 +11,7 @@ from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
 from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.findings import Findings
 from fastpay.engine.rollout.guardrails import Guardrails
+from fastpay.engine.rollout.merges import Merges
 from fastpay.engine.rollout.mistaken import MistakenIdentifiers
 from fastpay.engine.rollout.money import MoneyGuard
 from fastpay.engine.rollout.ports import Legacy
@@ -106,5 +107,6 @@ class Front(NamedTuple):
     guardrails: Guardrails
     money: MoneyGuard
     mistaken: MistakenIdentifiers
+    merges: Merges
     rules: Rules = Rules()
     noise_every: int = 100 // limits.comparison_noise_percent

@@ -12,10 +12,14 @@ from fastpay.api.app import ROUTES
 from fastpay.api.context import Services
 from fastpay.api.list_params import CreatedListParams
 from fastpay.api.merging import BothSides, why_alone
+from fastpay.engine.rollout.finding_ports import RouteKey
+from fastpay.engine.rollout.merges import Merges
 from fastpay.engine.rollout.ports import PassedAnswer, PassedBody, PassedRequest
 from fastpay.engine.rollout.routes import Front
 from fastpay.errors import Overloaded
+from tests.unit.engine.rollout.test_findings import make
 
+KEY = RouteKey(1, "GET /v1/charges")
 SCOPE: dict[str, Any] = {
     "type": "http",
     "method": "GET",
@@ -64,22 +68,25 @@ async def to_nobody(message: Message) -> None:
 
 async def test_one_more_than_the_bound_is_refused_and_a_client_that_leaves_makes_room() -> None:
     services = cast("Services", SimpleNamespace(identifiers=SimpleNamespace(request_id=lambda: "req_1")))
-    legacy = Silent()
-    front = cast("Front", SimpleNamespace(legacy=legacy, mistaken=None, shadow=None))
+    legacy, (findings, _) = Silent(), make()
+    front = cast(
+        "Front",
+        SimpleNamespace(legacy=legacy, mistaken=None, shadow=None, merges=Merges(findings, lambda: 0)),
+    )
     both = BothSides(services, front, served, CreatedListParams)
     tasks = [
-        asyncio.ensure_future(both(SCOPE, nothing, to_nobody)) for _ in range(limits.merged_requests_max)
+        asyncio.ensure_future(both(KEY, SCOPE, nothing, to_nobody)) for _ in range(limits.merged_requests_max)
     ]
     for _ in tasks:
         assert await legacy.asked.get() == b"/v1/charges?limit=10"
     with pytest.raises(Overloaded):
-        await both(SCOPE, nothing, to_nobody)
+        await both(KEY, SCOPE, nothing, to_nobody)
     for task in tasks:
         task.cancel()
     assert {type(ended) for ended in await asyncio.gather(*tasks, return_exceptions=True)} == {
         asyncio.CancelledError
     }
-    another = asyncio.ensure_future(both(SCOPE, nothing, to_nobody))
+    another = asyncio.ensure_future(both(KEY, SCOPE, nothing, to_nobody))
     await legacy.asked.get()
     another.cancel()
 

@@ -65,7 +65,7 @@ async def compare(sides: Sides, requests_max: int) -> Latency:
     """Send requests until fastpay is known to be slower; return what is known then."""
     (findings, store), tasks = make(), Tasks()
     front = Front(
-        *cast("tuple[Any, ...]", (None, None, findings, tasks, NoTrial(), None, None, None, Rules(), 0))
+        *cast("tuple[Any, ...]", (None, None, findings, tasks, NoTrial(), None, None, None, None, Rules(), 0))
     )
     shadow = Shadow(front, cast("PassThrough", sides.legacy), lambda: sides.now)
     counts: Counter[str] = Counter()
