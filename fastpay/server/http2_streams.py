@@ -80,6 +80,7 @@ class ServedStreams(H2Protocol):
             return
         if ends:
             self._finish(stream)
+            self.on_output()
         else:
             self.pump(stream)
 

@@ -1,9 +1,11 @@
 """HTTP/2 streams that end before their requests do, and what must not come of it."""
 
+import asyncio
+
 import pytest
 
 from tests.support.h2_client import Client, fields, frame
-from tests.support.http_server import answering, run, serving
+from tests.support.http_server import Receive, Scope, Send, answering, run, serving
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -73,5 +75,35 @@ def test_a_stream_reset_in_the_packet_that_opens_another_hurts_nobody(before: st
             client.writer.write(events + client.connection.data_to_send())
             await client.until(other)
             assert client.statuses[other] == [200]
+
+    run(main())
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("HEAD", 200), ("POST", 205)])
+def test_an_answer_without_a_body_leaves_at_once(method: str, status: int) -> None:
+    """It is decided after a wait, when nothing else makes the connection write."""
+
+    async def main() -> None:
+        has_left = asyncio.get_running_loop().create_future()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                return
+            for _ in range(200):
+                await asyncio.sleep(0)
+            await send({"type": "http.response.start", "status": status})
+            await send({"type": "http.response.body", "body": b""})
+            # Far more turns of the loop than a write and a read take, and far fewer than come before a tick.
+            for _ in range(2_000):
+                if stream in client.ended:
+                    break
+                await asyncio.sleep(0)
+            has_left.set_result(stream in client.ended)
+
+        async with serving(app) as server, Client(server) as client:
+            stream = client.request(fields(method))
+            await client.until(stream)
+            assert client.statuses[stream] == [status]
+            assert await has_left
 
     run(main())
