@@ -13,7 +13,8 @@ from tests.support.legacy import OK, RawLegacy, running_legacy
 from tests.support.servers import RunningServer, running_server
 from tests.support.tenants import make_tenant
 
-TIMEOUT_MS = 2_500
+# Longer than a machine may stand still, but for the tests that wait for the end of it.
+TIMEOUT_MS, SHORT_MS = 15_000, 2_500
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -32,12 +33,25 @@ def legacy() -> Iterator[RawLegacy]:
 
 @pytest.fixture(scope="session")
 def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
-    """A server in front of it, which waits for it for a short time only."""
+    """A server in front of it."""
     with (
         running_server("front", cluster, environment=_environment(legacy)) as running,
         open_client(running.url) as own,
     ):
         set_all("fastpay", own, server=running)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def impatient_front(front: RunningServer, legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
+    """A second instance on the database of the first, which waits for a short time only."""
+    environment = {
+        **_environment(legacy),
+        "FASTPAY_DATABASE_URL": front.database_url,
+        "FASTPAY_LEGACY_TIMEOUT_MS": str(SHORT_MS),
+        "FASTPAY_HOMES": "false",
+    }
+    with running_server("impatient", cluster, environment=environment) as running:
         yield running
 
 

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tests.support.api import open_client
+from tests.support.doors import Door
 from tests.support.legacy import OK, Handler, Heard, RawLegacy, reset, spoken
-from tests.support.servers import RunningServer, free_port, running_server
+from tests.support.servers import PATIENCE_SECONDS, RunningServer, free_port, running_server
 
 READS, WRITES = ("GET", "OPTIONS"), ("POST", "DELETE", "PUT", "PATCH")
 
@@ -111,14 +112,15 @@ def test_the_end_of_a_kept_connection_is_not_seen_by_reads(client: httpx.Client,
     assert legacy.count("/races") == before + 3
 
 
-def test_a_slow_answer_is_a_504(client: httpx.Client, legacy: RawLegacy) -> None:
+def test_a_slow_answer_is_a_504(impatient_front: RunningServer, legacy: RawLegacy, door: Door) -> None:
     legacy.answers["/hangs"] = hang
-    told = _error(client.get("/hangs"), 504)
-    assert (told["code"], told["retry"]) == ("legacy_timed_out", "true")
-    before = legacy.count("/hangs")
-    told = _error(client.post("/hangs", content=b"x"), 504)
-    assert (told["code"], told["retry"]) == ("outcome_unknown", "false")
-    assert legacy.count("/hangs") == before + 1
+    with open_client(impatient_front.url, http1=not door.is_http2, http2=door.is_http2) as client:
+        told = _error(client.get("/hangs"), 504)
+        assert (told["code"], told["retry"]) == ("legacy_timed_out", "true")
+        before = legacy.count("/hangs")
+        told = _error(client.post("/hangs", content=b"x"), 504)
+        assert (told["code"], told["retry"]) == ("outcome_unknown", "false")
+        assert legacy.count("/hangs") == before + 1
 
 
 HALVES = {
@@ -202,20 +204,26 @@ def test_a_connection_field_cannot_take_away_the_framing(front: RunningServer, l
 def test_a_client_that_leaves_ends_the_request_there(
     front: RunningServer, legacy: RawLegacy, where: str
 ) -> None:
-    left: list[bytes] = []
+    has_left, release = threading.Event(), threading.Event()
 
     async def wait(_: Heard, reader: StreamReader, writer: StreamWriter) -> None:
         if where == "/streams":
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
             await writer.drain()
-        left.append(await reader.read())
+        assert await reader.read() == b""
+        has_left.set()
+
+    async def stay(_: Heard, __: StreamReader, writer: StreamWriter) -> None:
+        await asyncio.to_thread(release.wait, PATIENCE_SECONDS)
+        writer.write(OK)
+        await writer.drain()
 
     legacy.answers[where] = wait
-    legacy.answers["/stays"] = hang
-    # Before: it is given up for being silent, which the other one must not wait for.
-    staying = threading.Thread(
-        target=spoken, args=(front.url, b"GET /stays HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    )
+    legacy.answers["/stays"] = stay
+    said: list[bytes] = []
+    # Before: if the other one ended only once it was given up for being silent, this one would, too.
+    request = b"GET /stays HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    staying = threading.Thread(target=lambda: said.append(spoken(front.url, request)))
     stays = legacy.count("/stays")
     staying.start()
     while legacy.count("/stays") == stays:
@@ -227,8 +235,10 @@ def test_a_client_that_leaves_ends_the_request_there(
             assert raw.recv(65_536).startswith(b"HTTP/1.1 200 ")
         while not legacy.count(where):
             pass
-    staying.join()
-    assert left == [b""]
+    assert has_left.wait(PATIENCE_SECONDS)
+    release.set()
+    staying.join(PATIENCE_SECONDS)
+    assert said[0].startswith(b"HTTP/1.1 200 ")
 
 
 def test_an_api_that_cannot_be_reached_is_a_502_and_was_sent_nothing(

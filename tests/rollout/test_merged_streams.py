@@ -9,6 +9,7 @@ import httpx
 
 from tests.rollout.recorded import answer_of
 from tests.rollout.states import set_all
+from tests.support.api import open_client
 from tests.support.h2_client import Client, fields
 from tests.support.http_server import run
 from tests.support.legacy import Heard, RawLegacy
@@ -22,14 +23,15 @@ CUSTOMERS = "/v1/customers"
 
 
 def test_streams_are_merged_side_by_side_and_one_that_is_reset_ends_at_the_older_api(
-    shop: httpx.Client, front: RunningServer, legacy: RawLegacy
+    shop: httpx.Client, front: RunningServer, impatient_front: RunningServer, legacy: RawLegacy
 ) -> None:
     for name in "abc":
         shop.post(CUSTOMERS, data={"name": name})
     own = shop.get(CUSTOMERS).json()["data"]
     old = made_at("cus", [own[0]["created"] + 1, own[-1]["created"] - 1, 5])
     legacy.otherwise = lambda target: answer_of({"data": old, "has_more": False})
-    set_all("split=0", shop, server=front)
+    with open_client(impatient_front.url, headers=dict(shop.headers)) as beside:
+        set_all("split=0", shop, beside, server=front)
     begun, ended = asyncio.Queue[str](), list[str]()
 
     async def work() -> None:
@@ -42,7 +44,7 @@ def test_streams_are_merged_side_by_side_and_one_that_is_reset_ends_at_the_older
             ended.append(path)
 
         legacy.answers["/v1/charges"] = legacy.answers["/v1/refunds"] = hang
-        async with Client(cast("Server", front)) as client:
+        async with Client(cast("Server", impatient_front)) as client:
 
             def ask(path: str) -> int:
                 return client.request(fields(path=path, authorization=shop.headers["authorization"]))
