@@ -45,13 +45,14 @@ def check_expansions(
 def plain(call: Call, resource: Resource, outcome: Outcome) -> bytes | None:
     """Return the JSON of the object that a command made, None if the answer needs more or less than it."""
     answer = outcome.answer
-    if answer.expand or answer.error is not None or call.is_publishable:
+    credentials = call.credentials
+    if answer.expand or answer.error is not None or credentials.kind == "publishable":
         return None
     versioned = outcome.objects.get(answer.object_id or "")
     # A later command of the same batch may have changed the object: then it has to be read as it was.
     if versioned is None or versioned.sequence > answer.sequence or not resource.is_plain(versioned.object):
         return None
-    return resource.render_bytes(versioned.object, call.scope.livemode)
+    return resource.render_bytes(versioned.object, credentials.scope.livemode)
 
 
 async def committed(call: Call, resource: Resource, outcome: Outcome) -> Reply:

@@ -28,7 +28,7 @@ from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import may_be_form
 from fastpay.api.encodings import encoded
 from fastpay.api.etags import conditional
-from fastpay.api.idempotency_keys import is_idempotency_key
+from fastpay.api.idempotency_keys import presentable_key
 from fastpay.api.instead import INSTEAD
 from fastpay.api.older_identifiers import as_ours
 from fastpay.api.request_notes import NOTE, Note
@@ -200,14 +200,14 @@ class ServedPath(_Path):
         )
         is_timed = policy.deadline == "always" or (policy.deadline == "with query" and query != b"")
         shares = services.shares if policy.is_counted else None
-        if shares is not None and not shares.enter(call.scope):
-            await shares.wait(call.scope)
+        if shares is not None and not shares.enter(credentials.scope):
+            await shares.wait(credentials.scope)
         try:
             answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
             reply = await (in_time(answering) if is_timed else answering)
         finally:
             if shares is not None:
-                shares.leave(call.scope)
+                shares.leave(credentials.scope)
         return reply if timing is None else timed(reply, call, timing)
 
     def _begin_timing(self, credentials: Credentials, begun_ns: int) -> Timing | None:
@@ -361,7 +361,7 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     if version is not None and is_version(version):
         echoes.append((b"stripe-version", version.encode()))
     key = headers.get("idempotency-key")
-    if key is not None and method not in _SAFE_METHODS and is_idempotency_key(key):
+    if key is not None and method not in _SAFE_METHODS and presentable_key(key) is not None:
         echoes.append((b"idempotency-key", key.encode()))
     return echoes
 

@@ -29,11 +29,6 @@ def parse_idempotency_key(header: str | None) -> str | None:
     return key
 
 
-def is_idempotency_key(header: str) -> bool:
-    """Tell whether an Idempotency-Key header holds a key that may be shown."""
-    return presentable_key(header) is not None
-
-
 def presentable_key(header: str) -> str | None:
     """Return the key of an Idempotency-Key header, None if it is invalid or may not be shown."""
     key = _key_of(header)

@@ -19,7 +19,7 @@ def unknown_number(call: Call) -> CardDeclined | InvalidRequest:
 
 def refuse_in_live_mode(call: Call) -> None:
     """Raise CardDeclined in live mode, for a test number."""
-    if call.scope.livemode:
+    if call.credentials.scope.livemode:
         raise CardDeclined(
             "Your card was declined. The request was in live mode, and the card is a test card.",
             decline_code="live_mode_test_card",
