@@ -27,12 +27,17 @@ def commit_paths(store: PostgresReads) -> dict[str, Callable[[], None]]:
     }
 
 
-def _telling(store: PostgresReads, *, followers: int) -> Callable[[], None]:
+def observing(store: PostgresReads, *, followers: int = 0) -> Observers:
+    """Return whom an instance tells of its commits, with so many followers of another tenant."""
     clock = SystemClock()
     feeds = Feeds(_read_sequences, clock=clock)
     for _ in range(followers):
         feeds.follow(_OTHER, 0, _read)
-    observers = Observers(Reader(store, clock=clock), feeds)
+    return Observers(Reader(store, clock=clock), feeds)
+
+
+def _telling(store: PostgresReads, *, followers: int) -> Callable[[], None]:
+    observers = observing(store, followers=followers)
     versions = samples.decide(samples.new_workspace(), samples.new_command()).versions
     sequence = 0
 

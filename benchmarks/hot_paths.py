@@ -12,11 +12,12 @@ from benchmarks import samples
 from benchmarks.asking import Asking
 from benchmarks.delivering import delivering
 from benchmarks.exporting import Exporting
-from benchmarks.following import commit_paths
+from benchmarks.following import commit_paths, observing
 from benchmarks.forwarding import forwarding
 from benchmarks.listing import Rows, pages
 from benchmarks.paying import paying
 from benchmarks.peers import bare
+from benchmarks.queueing import queueing
 from benchmarks.scraping import scraping
 from fastpay._native import signature
 from fastpay._native.cache import Cache, CachedResponse
@@ -179,6 +180,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     traced, tracer_of_none = Exporting(1.0), Exporting(0.0)
     scrape = scraping()
     with (
+        queueing(32, observing(Rows({}))) as submit,
         connection(bare.app) as feed,
         connection(cached_app()) as feed_cached,
         pages() as lists,
@@ -214,6 +216,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "decide a payment": lambda: samples.decide(workspace, command),
             "encode a batch of one payment": lambda: columns.encode(one_payment),
             "encode a batch of 16 payments": lambda: columns.encode(payments),
+            "32 payments through the writer": submit,
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
             "forward 16 payments and serve them": there_and_back,
             "serve 16 forwarded payments": serve_forwarded,

@@ -35,6 +35,7 @@ _LONG = {
     "16 payments to their answers",
     "16 live payments to their answers",
     "encode a batch of 16 payments",
+    "32 payments through the writer",
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",
     "deliver 16 events, signed twice",
