@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import UnsetType
 
 from fastpay import limits
 from fastpay._native import digit_runs
@@ -22,6 +23,9 @@ from fastpay.api import card_numbers
 from fastpay.api.common_params import Params, Part
 from fastpay.api.decoding import FORM, is_json
 from fastpay.errors import InvalidRequest
+
+# What has no text inside of it.
+_TEXTLESS = frozenset((UnsetType, type(None), bool, int))
 
 
 class CardTexts:
@@ -92,11 +96,14 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(getattr(value, name), f"{path}[{name}]")
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from _texts(getattr(value, name), f"{path}[{name}]" if path else name)
+            inner = getattr(value, name)
+            # Most parameters are not given, and a generator for each would be a quarter of a payment.
+            if type(inner) not in _TEXTLESS:
+                yield from _texts(inner, f"{path}[{name}]" if path else name)
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield path, key
             yield from _texts(inner, f"{path}[{key}]")
-    elif isinstance(value, tuple | list):
+    elif isinstance(value, (tuple, list)):
         for index, inner in enumerate(value):
             yield from _texts(inner, f"{path}[{index}]")
