@@ -1,13 +1,15 @@
 """What guardrails know of split routes, and rollbacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fastpay.domain.identifiers import Scope, digits
+from fastpay.domain.objects import Charge, StoredObject
 from fastpay.engine.rollout.evidence import Evidence, Sides
 from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.guard_ports import Kept, Moved
 from fastpay.store.pool import ReaderPool
+from fastpay.store.rows import scope_of, versioned
 from fastpay.store.statements import SQL
 
 
@@ -38,6 +40,15 @@ class PostgresGuard:
 
     async def read_booked(self, moved: Sequence[Moved]) -> Mapping[tuple[str, str], Mapping[str, int]]:
         """Satisfy `BookStore`: return what was moved, by source and type, and by currency."""
+        captures = [one for one in moved if one.is_capture]
+        fresh = [one for one in moved if not one.is_capture]
+        return {
+            **(await self._read_fresh(fresh) if fresh else {}),
+            **(await self._read_captured(captures) if captures else {}),
+        }
+
+    async def _read_fresh(self, moved: Sequence[Moved]) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """Read the transfers since the oldest of these: there are few."""
         lowest = _lowest_of(moved)
         columns = list(zip(*((*scope, low) for scope, low in lowest.items()), strict=True))
         sources = [digits(one.source) for one in moved]
@@ -46,6 +57,22 @@ class PostgresGuard:
             prefix, kind = ("ch", "charge") if row["kind"] == "capture" else ("re", "refund")
             source = f"{prefix}_{row['source_id'].hex}"
             booked.setdefault((source, kind), {})[row["currency"]] = row["amount"]
+        return booked
+
+    async def _read_captured(self, moved: Sequence[Moved]) -> Mapping[tuple[str, str], Mapping[str, int]]:
+        """Read the transfers that charges name as their captures, however old the charges are."""
+        charges = zip(*((*one.scope, digits(one.source)) for one in moved), strict=True)
+        named = [
+            (*scope_of(row), digits(transaction))
+            for row in await self._pool.fetch(SQL["load_objects"], *map(list, charges))
+            for transaction in _captures_of(versioned(row).object)
+        ]
+        booked: dict[tuple[str, str], dict[str, int]] = {}
+        if named:
+            columns = zip(*named, strict=True)
+            for row in await self._pool.fetch(SQL["rollout_captured"], *map(list, columns)):
+                source = f"ch_{row['source_id'].hex}"
+                booked.setdefault((source, "charge"), {})[row["currency"]] = row["amount"]
         return booked
 
     async def roll_back(self, key: RouteKey, reason: str) -> bool:
@@ -71,6 +98,14 @@ def _kept(rows: Sequence[Any]) -> list[Kept]:
         )
         for row in rows
     ]
+
+
+def _captures_of(charge: StoredObject) -> Collection[str]:
+    """Return the balance transactions of a charge's captures: of several, it has a list."""
+    assert isinstance(charge, Charge)
+    several = () if charge.extras is None else charge.extras.captures
+    named = {one.balance_transaction for one in several}
+    return named if charge.balance_transaction is None else named | {charge.balance_transaction}
 
 
 def _lowest_of(moved: Sequence[Moved]) -> Mapping[Scope, str]:

@@ -156,7 +156,7 @@ def test_a_split_route_that_nothing_has_reached_is_red(
     )
 
 
-REFUNDS = "POST /v1/refunds"
+REFUNDS, CAPTURES = "POST /v1/refunds", f"{ROUTE}/{{id}}/capture"
 
 
 def split_refunds(server: RunningServer, *clients: httpx.Client) -> None:
@@ -171,6 +171,7 @@ def test_what_both_sides_have_charged_is_summed_and_held_against_the_book(
     legacy: RawLegacy,
 ) -> None:
     server, (one, two) = instances[0], pair
+    insert(server, CAPTURES, "split=100")
     split_refunds(server, one, two)
     said = {"object": "payment_intent", "status": "succeeded", "amount_received": 700, "currency": "usd"}
     legacy.answers[PATH] = answer_of(said)
@@ -184,12 +185,17 @@ def test_what_both_sides_have_charged_is_summed_and_held_against_the_book(
     refund = two.post("/v1/refunds", data={"payment_intent": paid.json()["id"], "amount": "500"})
     assert (side_of(refund), refund.status_code) == ("fastpay", 200)
 
+    held = one.post(PATH, data=GOOD | {"capture_method": "manual"}).json()
+    captured = two.post(f"{PATH}/{held['id']}/capture", data={"amount_to_capture": "1500"})
+    assert (side_of(captured), captured.json()["amount_received"]) == ("fastpay", 1500)
+
     def sums(route: str) -> dict[str, int]:
         counted = wait_for(server, route, lambda counted: any(name[:4] == "book" for _, name in counted))
         named = ((name.split(" "), count) for (measure, name), count in counted.items() if measure == "money")
         return {f"{side} {mode} {kind} {currency}": count for (side, _, mode, kind, currency), count in named}
 
     assert sums(REFUNDS) == {"fastpay test refund usd": 500, "book test refund usd": 500}
+    assert sums(CAPTURES) == {"fastpay test charge usd": 1500, "book test charge usd": 1500}
     expected = {"legacy test charge usd": 1400, "fastpay test charge usd": 1999, "book test charge usd": 1999}
     wait_for(server, ROUTE, lambda counted: sums(ROUTE) == expected)
     report = run_rollout(server, "report")

@@ -108,6 +108,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "list_enabled_endpoints": (TENANT, False, digits_of("webhook_endpoint", 2 * WANTED), LISTED),
     "load_endpoints": (*_OTHERS, [digits_of("webhook_endpoint", number) for number in _NUMBERS]),
     "rollout_bind": (*_SCOPE, digest(7), "legacy"),
+    "rollout_captured": (*_OWN, [digits_of("transfer", number) for number in _NUMBERS]),
     "load_processors": (digits_of("tenant", 7), False),
     "load_processor_scopes": ("stripe", LISTED),
     "load_payment_method_token": (digits_of("tenant", 7), False, digits_of("payment_method", 7)),
@@ -199,8 +200,7 @@ ELSEWHERE = {
     ),
     "is of an operator or of the process, and of tables that stay small": (
         *(
-            "database_connections",
-            "database_inspect",
+            *("database_connections", "database_inspect"),
             *("key_create", "key_expire", "key_list", "key_lock", "key_require_signatures", "key_revoke"),
         ),
         *(

@@ -22,13 +22,17 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Moved(NamedTuple):
-    """What an answer says was moved: `type` is charge or refund, `source` the charge or the refund."""
+    """What an answer says was moved: `type` is charge or refund, `source` the charge or the refund.
+
+    `is_capture` tells that the charge was authorized before, at any time.
+    """
 
     scope: Scope
     source: str
     type: str
     currency: str
     amount: int
+    is_capture: bool = False
 
 
 class BookStore(Protocol):

@@ -6,8 +6,7 @@
                     +--> once a minute: the whole book of one tenant, as `GET /v1/ledger/verify` does
 
 Object by object, since sums can agree where two mistakes cancel out. An answer that moves money by itself
-counts: a payment that succeeds, and a refund. A capture of an earlier hold would need all transfers since the
-hold; the verification has those.
+counts: a payment that succeeds, the capture of one that was authorized at any time before, and a refund.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -34,7 +33,8 @@ from fastpay.observability import telemetry
 _log = telemetry.Log("fastpay.rollout")
 
 # The routes whose answers move money by themselves.
-MOVING = frozenset(("/v1/payment_intents", "/v1/payment_intents/{id}/confirm", "/v1/refunds"))
+CAPTURES = frozenset(("/v1/payment_intents/{id}/capture", "/v1/charges/{id}/capture"))
+MOVING = CAPTURES | {"/v1/payment_intents", "/v1/payment_intents/{id}/confirm", "/v1/refunds"}
 _SUCCESS = range(200, 300)
 _BACK = frozenset(("failed", "canceled"))
 # Amounts are 64 bits wide in the database, and so are their sums.
@@ -103,7 +103,8 @@ class MoneyGuard(PeriodicWork):
         if scope is None or source is None or len(self._answered) >= limits.guardrail_money_max:
             self._unchecked += 1
             return
-        moved = Moved(scope, source, found.type, found.currency, found.amount)
+        is_capture = key.route.removeprefix("POST ") in CAPTURES
+        moved = Moved(scope, source, found.type, found.currency, found.amount, is_capture)
         self._answered.append((key, place, moved))
         self._scopes[scope] = None
 
@@ -173,20 +174,22 @@ def _read(shown: Shown) -> _Found | None:
     if not isinstance(body, dict):
         return None
     is_payment = body.get("object") == "payment_intent" and body.get("status") == "succeeded"
+    is_charge = body.get("object") == "charge" and body.get("captured") is True
     # What is paid back without a charge comes from a customer's cash.
     is_refund = body.get("object") == "refund" and body.get("charge") and body.get("status") not in _BACK
-    amount = body.get("amount_received" if is_payment else "amount")
+    # The other one is a refund.
+    name = "amount_received" if is_payment else "amount_captured" if is_charge else "amount"
+    amount = body.get(name)
     currency = body.get("currency")
-    if not (is_payment or is_refund) or type(amount) is not int or not 0 < amount < _AMOUNT_MAX:
+    if not (is_payment or is_charge or is_refund) or type(amount) is not int or not 0 < amount < _AMOUNT_MAX:
         return None
     if not isinstance(currency, str) or currency not in CURRENCIES:
         return None
     source = body.get("latest_charge") if is_payment else body.get("id")
     if isinstance(source, dict):
         source = source.get("id")
-    prefix = "ch" if is_payment else "re"
+    prefix, kind = ("re", "refund") if is_refund else ("ch", "charge")
     is_known = isinstance(source, str) and is_well_formed(source, prefix)
-    kind = "charge" if is_payment else "refund"
     return _Found(kind, source if is_known else None, currency, amount, body.get("livemode"))
 
 

@@ -113,6 +113,24 @@ async def test_what_both_sides_say_is_summed_and_a_book_that_agrees_is_no_reason
     assert len(watched.book.asked) == 1
 
 
+@pytest.mark.parametrize("path", ["payment_intents", "charges"])
+async def test_a_capture_is_held_against_the_book_however_old_the_hold_is(
+    watched: Watched, path: str
+) -> None:
+    key = RouteKey(9, f"POST /v1/{path}/{{id}}/capture")
+    charge = {"object": "charge", "status": "succeeded", "amount": 2500, "amount_captured": 1999}
+    charge |= {"captured": True, "currency": "usd", "id": CHARGE}
+    shown = Shown(200, json.dumps(charge if path == "charges" else PAYMENT).encode())
+    watched.guard.answered(key, FASTPAY, shown, SCOPE)
+    await watched.guard.look()
+    assert watched.book.asked == [[Moved(SCOPE, CHARGE, "charge", "usd", 1999, is_capture=True)]]
+    assert watched.store.rolled_back == []
+    watched.book.booked = {(CHARGE, "charge"): {"usd": 1998}}
+    watched.guard.answered(key, FASTPAY, shown, SCOPE)
+    await watched.guard.look()
+    assert watched.store.rolled_back[0][1].endswith("says 1999 usd, the book has 1998 usd")
+
+
 @pytest.mark.parametrize(
     ("booked", "told"),
     [
