@@ -45,7 +45,8 @@ BALANCE = "/v1/balance"
 # Cursors say where a page begins, and no more: they do not make a list one side's.
 CURSORS = frozenset(("starting_after", "ending_before"))
 # What no other API of the dialect has.
-_OURS = ("/v1/ledger/", "/v1/processors/", "/v1/attempts", "/v1/request_logs", "/v1/settlements")
+OURS = ("/v1/ledger/", "/v1/processors/", "/v1/attempts", "/v1/request_logs", "/v1/settlements")
+ONLY_OURS = "only fastpay has these"
 # It is always asked for with its setup intent.
 _OF_ONE_INTENT = "/v1/setup_attempts"
 _FOLLOWS = b"after_sequence"
@@ -69,7 +70,7 @@ _Served = Callable[[Scope, Receive, Send], Awaitable[None]]
 def why_alone(path: str, contract: Contract) -> str | None:
     """Return why one side alone answers a GET, None if the answers of both can be merged."""
     reasons = {
-        "only fastpay has these": path.startswith(_OURS),
+        ONLY_OURS: path.startswith(OURS),
         "what it shows is of one object, on its side": "{" in path or path == _OF_ONE_INTENT,
         "a search has no order that both sides share": contract.answer == "search_result",
         "it is no list": contract.answer == "object" and path != BALANCE,

@@ -19,7 +19,7 @@ from fastpay.api.endpoints import ServedPath, read_headers
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
 from fastpay.api.lookout import Lookout
-from fastpay.api.merging import CURSORS, BothSides
+from fastpay.api.merging import CURSORS, OURS, BothSides
 from fastpay.api.shadowing import Candidate, Recorder, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
 from fastpay.engine.rollout.choice import BOTH, FASTPAY, LEGACY, RouteState, Side, choose, owner_of_all
@@ -67,6 +67,7 @@ class RoutedPath:
         self._services = services
         self._template = template
         self._served, self._candidate, self._both = answering
+        self._is_ours = template.startswith(OURS)
         self._routes = front.routes
         self._pass_through = pass_through
         self._shadow = shadow
@@ -171,11 +172,13 @@ class RoutedPath:
     ) -> Side:
         """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound."""
         key = None if body is None else _key_of(headers)
-        credentials = None
-        if key is not None or (owner is None and state.state == "split" and body is not None):
+        credentials, is_split = None, owner is None and state.state == "split"
+        if key is not None or (is_split and (body is not None or self._is_ours)):
             credentials = await self._find_client(scope, headers)
         side = owner
-        if side is None:
+        if is_split and self._is_ours and credentials is not None:
+            side = FASTPAY
+        elif side is None:
             subject = None
             if credentials is not None and body is not None:
                 subject = self._subject(credentials, key, body, headers.get("content-type", ""))

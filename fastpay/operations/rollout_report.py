@@ -220,10 +220,13 @@ def _of_reads(route: RouteReport, *, has_moved: bool) -> str:
     """Return whose objects a read shows that names none, where that may not be clear."""
     if not route.route.startswith("GET "):
         return ""
+    from fastpay.api.merging import ONLY_OURS  # noqa: PLC0415 - only operators ask
+
     alone = reads_alone()[route.route]
     if route.state.startswith("split"):
         counted = "".join(f", {name}={count}" for name, count in route.not_compared.items())
-        return f"  (merged: of both sides{counted})" if alone is None else f"  (of legacy alone: {alone})"
+        side = "fastpay" if alone == ONLY_OURS else "legacy"
+        return f"  (merged: of both sides{counted})" if alone is None else f"  (of {side} alone: {alone})"
     if alone is None and has_moved and route.state in ("legacy", "shadow"):
         return "  (of legacy alone: split=0 merges it with what fastpay has made)"
     return ""

@@ -32,6 +32,7 @@ LISTS = sorted(
     and why_alone(route.path, route.endpoint.contract) is None
 )
 HERE, THERE = 120, 200
+TILL = {"code": "till", "currency": "usd", "normal_side": "debit"}
 # Money becomes available in its own time, with an event.
 MORE = {"/v1/events": {"type": "payment_intent.*"}}
 
@@ -292,9 +293,19 @@ def test_what_is_of_one_side_is_asked_of_that_side_alone(
         ("/v1/events", {"after_sequence": "0"}),
     ):
         assert side_of(shop.get(path, params=query)) == "legacy", path
+    # No other API of the dialect has these, whatever the share is.
+    set_all("legacy", shop, server=front)
+    assert side_of(shop.get("/v1/ledger/accounts")) == "legacy"
+    for state in ("fastpay", "split=0"):
+        set_all(state, shop, server=front)
+    account = shop.post("/v1/ledger/accounts", data=TILL)
+    assert (account.status_code, side_of(account)) == (200, "fastpay"), account.text
+    for path in ("/v1/ledger/accounts", f"/v1/ledger/accounts/{account.json()['id']}"):
+        assert side_of(shop.get(path)) == "fastpay", path
     # Only the older API may know this key.
     stranger = {"Authorization": "Bearer sk_test_of_the_older_api"}
-    assert side_of(shop.get("/v1/charges", headers=stranger)) == "legacy"
+    for path in ("/v1/charges", "/v1/ledger/accounts"):
+        assert side_of(shop.get(path, headers=stranger)) == "legacy"
     assert shop.head("/v1/charges").headers["fastpay-served-by"] == "both"
     assert shop.head("/v1/charges").content == b""
 
@@ -360,6 +371,7 @@ def test_status_says_what_is_merged_and_why_other_reads_are_not(front: RunningSe
         assert "red" not in lines[f"GET {merged}"]
     assert "a search has no order that both sides share" in lines["GET /v1/charges/search"]
     assert "it cannot be asked for by time" in lines["GET /v1/payment_methods"]
+    assert "(of fastpay alone: only fastpay has these)" in lines["GET /v1/ledger/accounts"]
     insert(front, "*", "legacy")
     status = run_rollout(front, "status")
     assert status.count("split=0 merges it with what fastpay has made") == len(LISTS) + 1
