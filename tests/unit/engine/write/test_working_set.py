@@ -1,0 +1,33 @@
+"""What the working set forgets of the first answers that it holds."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from benchmarks.samples import new_command
+from fastpay import limits
+from fastpay.domain.plan import Answer
+from fastpay.engine.ports import IdempotencyRow
+from fastpay.engine.write.queued import QueuedSubmission
+from fastpay.engine.write.working_set import WorkingSet
+from tests.support.memory import TENANT, submission
+
+DIGESTS = {"digest": b"d" * 16, "signature": b"s" * 16}
+
+
+@pytest.mark.parametrize("found_by", DIGESTS)
+@pytest.mark.parametrize("age_ms", [0, limits.first_answer_carried_ms, limits.first_answer_carried_ms + 1])
+async def test_an_answer_is_forgotten_when_it_is_old_whatever_it_is_found_by(
+    found_by: str, age_ms: int
+) -> None:
+    sent = submission(new_command())
+    digest = DIGESTS[found_by]
+    future = asyncio.get_running_loop().create_future()
+    entry = QueuedSubmission(sent, b"", 1, future, 1 << 62)
+    working_set = WorkingSet()
+    moment_ms = sent.moment_ms - age_ms
+    row = IdempotencyRow(digest, TENANT, "key", b"f" * 32, Answer("pi_1", 1), "req_1", moment_ms)
+    working_set.idempotency[digest] = row
+    working_set.forget_old_answers([entry, msgspec.structs.replace(entry, **{found_by: digest})])
+    assert (digest in working_set.idempotency) == (age_ms <= limits.first_answer_carried_ms)
