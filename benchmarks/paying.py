@@ -64,6 +64,12 @@ _CONFIGURED = Configured(
 )
 
 
+class _Clock(SystemClock):
+    """Stands still, so that batches close after the same turns of the loop however busy the machine is."""
+
+    monotonic_ns = staticmethod(lambda: 1)
+
+
 class _Keys:
     """Knows one key of each mode."""
 
@@ -160,15 +166,15 @@ class _Client(HttpClient):
     """Its connections have no sockets."""
 
     def _open(self) -> Any:
-        import aiohttp  # noqa: PLC0415  as the client does
-
-        class Connector(aiohttp.BaseConnector):
-            async def _create_connection(self, *_: Any) -> Any:
-                protocol = self._factory()
-                protocol.connection_made(cast("asyncio.Transport", _Transport(protocol)))
-                return protocol
-
         if self._connector is None:
+            import aiohttp  # noqa: PLC0415  as the client does
+
+            class Connector(aiohttp.BaseConnector):
+                async def _create_connection(self, *_: Any) -> Any:
+                    protocol = self._factory()
+                    protocol.connection_made(cast("asyncio.Transport", _Transport(protocol)))
+                    return protocol
+
             self._connector = cast(aiohttp.TCPConnector, Connector(limit=self._connections_max))
         return self._connector
 
@@ -196,7 +202,7 @@ class Paying:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        clock = SystemClock()
+        clock = _Clock()
         self.writer = Writer(_Store(), clock=clock)
         identifiers = IdentifierFactory(clock)
         configurations = cast(ProcessorConfigurations, _Configurations())

@@ -22,8 +22,6 @@ def test_the_hot_paths_take_no_more_instructions_than_before() -> None:
         off, undrawn = counts[path], counts[f"{path}, not drawn"]
         a_trace = counts[f"{path}, drawn"] - undrawn + spans * counts["export a span"]
         assert undrawn - off + 0.01 * a_trace <= 0.03 * off, path
-    # A live payment is two commands and a call. Nothing of the kernel and the database is counted.
-    assert counts["16 live payments to their answers"] <= 1.98 * counts["16 payments to their answers"]
     # Followers of events are woken by their feed, and cost a commit nothing.
     assert counts["the same beside 1,000 followers"] <= 1.02 * counts["what follows a commit"]
 
