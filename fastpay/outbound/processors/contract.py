@@ -211,8 +211,10 @@ def _outcome(reference: str, answer: Answer) -> Outcome:
 
 
 def _read(answered: _Answered) -> Outcome:
-    texts = (answered.code, answered.decline_code, answered.message)
-    code, decline_code, message = (None if text is None else shorten(text) for text in texts)
+    code, decline_code, message = answered.code, answered.decline_code, answered.message
+    code = None if code is None else shorten(code)
+    decline_code = None if decline_code is None else shorten(decline_code)
+    message = None if message is None else shorten(message)
     return Outcome(
         status=answered.status,
         processor_id=answered.id,

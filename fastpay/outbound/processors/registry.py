@@ -41,11 +41,16 @@ class Maker(Protocol):
 
 
 class _Known(NamedTuple):
-    """What is configured for a tenant, and until when that is used, by the monotonic clock."""
+    """What is configured for a tenant, and until when that is used, by the monotonic clock.
+
+    `enabled` are the processors that payments may go to.
+    """
 
     configuration: Configuration
     processors: dict[str, Processor]
     until_ns: int
+    enabled: dict[str, Chosen]
+    default: str | None
 
 
 class Registry:
@@ -76,20 +81,17 @@ class Registry:
         """
         known = await self._look_up(scope)
         usable = {
-            one.name
-            for one in known.configuration.processors
-            if one.is_enabled and _takes(known.processors[one.name].declaration, currency, method)
+            name for name, one in known.enabled.items() if _takes(one.processor.declaration, currency, method)
         }
-        default = next((one.name for one in known.configuration.processors if one.is_default), None)
         names = routing.choose(
             known.configuration.rules,
             usable,
-            default=default,
+            default=known.default,
             amount=amount,
             currency=currency,
             method=method,
         )
-        return [Chosen(name, known.processors[name]) for name in names]
+        return [known.enabled[name] for name in names]
 
     async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
         """Return the processor that keeps a card and takes new payments, and what it calls the card.
@@ -99,10 +101,8 @@ class Registry:
         saved = await self._configurations.find_card(scope, payment_method)
         if saved is None:
             return None
-        known, name = await self._look_up(scope), saved.processor
-        if not any(one.name == name and one.is_enabled for one in known.configuration.processors):
-            return None
-        return Chosen(name, known.processors[name]), saved.token
+        chosen = (await self._look_up(scope)).enabled.get(saved.processor)
+        return None if chosen is None else (chosen, saved.token)
 
     async def keep(self, scope: Scope, payment_method: str, saved: SavedCard) -> None:
         """Store what a processor calls a card, unless that is known. Raises: DatabaseUnavailable."""
@@ -158,7 +158,14 @@ class Registry:
         finally:
             del self._asking[scope]
         before = self._known.pop(scope, None)
-        known = _Known(configuration, self._processors(configuration, before), until_ns)
+        processors = self._processors(configuration, before)
+        enabled = {
+            one.name: Chosen(one.name, processors[one.name])
+            for one in configuration.processors
+            if one.is_enabled
+        }
+        default = next((one.name for one in configuration.processors if one.is_default), None)
+        known = _Known(configuration, processors, until_ns, enabled, default)
         if before is not None:
             self._discard(before, known)
         if len(self._known) >= limits.processor_scopes_kept:
