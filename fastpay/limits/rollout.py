@@ -23,6 +23,9 @@ legacy_informational_max = 8
 
 # How often an instance asks for the states of the routes: a change takes effect within a second.
 rollout_poll_ms = 500
+# Idempotency keys that wait to be bound to a side, and those that are bound with one commit.
+rollout_binding_max = 4_096
+rollout_bound_keys_max = 256
 rollout_purge_rows_max = 10_000
 rollout_history_max = 1_000
 

@@ -1,6 +1,6 @@
 """The states of routes, and the sides of idempotency keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,11 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.rollout.choice import RouteState, Side
 from fastpay.store.pool import ReaderPool
+from fastpay.store.rows import scope_of
 from fastpay.store.statements import SQL
+
+# A scope, and the digest of an idempotency key.
+_Key = tuple[Scope, bytes]
 
 
 class RouteChange(msgspec.Struct, frozen=True):
@@ -36,16 +40,20 @@ class PostgresRollout:
             change.route: change.state for change in _changes(await self._pool.fetch(SQL["rollout_routes"]))
         }
 
-    async def bind(self, scope: Scope, digest: bytes, side: Side) -> Side:
-        """Bind an idempotency key to a side, unless it is bound; return its side once that is on disk.
+    async def bind(self, wanted: Sequence[tuple[_Key, Side]]) -> Mapping[_Key, Side]:
+        """Bind idempotency keys to sides, unless they are bound; return their sides once those are on disk.
 
-        Raises: DatabaseUnavailable, Overloaded.
+        A key that another instance was binding in this moment is left out. Raises: DatabaseUnavailable,
+        Overloaded.
         """
-        while True:
-            found = await self._pool.fetch(SQL["rollout_bind"], *scope, digest, side)
-            if found:
-                bound: Side = found[0]["side"]
-                return bound
+        found = await self._pool.fetch(
+            SQL["rollout_bind"],
+            [scope.tenant_id for (scope, _), _ in wanted],
+            [scope.livemode for (scope, _), _ in wanted],
+            [digest for (_, digest), _ in wanted],
+            [side for _, side in wanted],
+        )
+        return {(scope_of(row), row["digest"]): row["side"] for row in found}
 
     async def purge(self, retention_hours: int) -> None:
         """Forget keys that are older than first answers. Raises: DatabaseUnavailable, Overloaded."""

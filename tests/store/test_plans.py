@@ -107,7 +107,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     # Behind the endpoints that the write of payments changes: an undone change leaves dead entries.
     "list_enabled_endpoints": (TENANT, False, digits_of("webhook_endpoint", 2 * WANTED), LISTED),
     "load_endpoints": (*_OTHERS, [digits_of("webhook_endpoint", number) for number in _NUMBERS]),
-    "rollout_bind": (*_SCOPE, digest(7), "legacy"),
+    "rollout_bind": (*_OWN, [digest(number) for number in _NUMBERS], ["legacy"] * WANTED),
     "rollout_captured": (*_OWN, [digits_of("transfer", number) for number in _NUMBERS]),
     "load_processors": (digits_of("tenant", 7), False),
     "load_processor_scopes": ("stripe", LISTED),

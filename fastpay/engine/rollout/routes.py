@@ -7,6 +7,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.periodic import PeriodicWork
+from fastpay.engine.rollout.bindings import Bindings, KeyStore
 from fastpay.engine.rollout.choice import ALL_LEGACY, RouteState, Side
 from fastpay.engine.rollout.finding_ports import RouteKey
 from fastpay.engine.rollout.findings import Findings
@@ -25,14 +26,11 @@ _log = telemetry.Log("fastpay.rollout")
 EVERY = "*"
 
 
-class RolloutStore(Protocol):
+class RolloutStore(KeyStore, Protocol):
     """What routing needs from the database. Each raises DatabaseUnavailable and Overloaded."""
 
     async def read_routes(self) -> Mapping[str, RouteState]:
         """Return the states of the routes that were set, by method and path."""
-
-    async def bind(self, scope: Scope, digest: bytes, side: Side) -> Side:
-        """Bind an idempotency key to a side, unless it is bound; return its side once that is on disk."""
 
     async def purge(self, retention_hours: int) -> None:
         """Forget keys that are older than first answers."""
@@ -50,6 +48,7 @@ class Routes(PeriodicWork):
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        self._bindings = Bindings(store)
         self._retention_hours = retention_hours
         self._states: Mapping[str, RouteState] = {}
         super().__init__(
@@ -87,7 +86,7 @@ class Routes(PeriodicWork):
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        return await self._store.bind(scope, digest, side)
+        return await self._bindings.bind((scope, digest), side)
 
     async def _purge(self) -> None:
         await self._store.purge(self._retention_hours)

@@ -1,27 +1,45 @@
--- Bind an idempotency key to a side, unless it is bound, and return its side. A key with a first answer here
--- belongs to fastpay. No row: another request is binding it in this moment, and is done now.
--- $1 tenant_id uuid
--- $2 livemode boolean
--- $3 digest bytea
--- $4 side text
-with bound as (
+-- Bind idempotency keys to sides, unless they are bound, and return their sides; of all tenants. A key with a
+-- first answer here belongs to fastpay. A key without a row: another instance is binding it in this moment, and
+-- is done now. All bind in one order, so no two instances wait for each other.
+-- $1 uuid[]    tenants
+-- $2 boolean[] modes
+-- $3 bytea[]   digests
+-- $4 text[]    sides
+with wanted as materialized (
+    select *
+    from unnest($1::uuid[], $2::boolean[], $3::bytea[], $4::text[]) as given (tenant_id, livemode, digest, side)
+), bound as (
     insert into rollout_key (digest, tenant_id, livemode, side)
     select
-        $3::bytea,
-        $1::uuid,
-        $2::boolean,
-        case
-            when exists (
-                select
-                from idempotency
-                where digest = $3::bytea and tenant_id = $1::uuid and livemode = $2::boolean
-            ) then 'fastpay'
-            else $4::text
-        end
+        wanted.digest,
+        wanted.tenant_id,
+        wanted.livemode,
+        case when answered.digest is null then wanted.side else 'fastpay' end
+    from wanted
+    left join lateral (
+        select digest
+        from idempotency
+        where idempotency.digest between wanted.digest and wanted.digest
+            and idempotency.tenant_id = wanted.tenant_id
+            and idempotency.livemode = wanted.livemode
+        order by idempotency.digest desc
+        limit 1
+    ) as answered on true
+    order by wanted.digest, wanted.tenant_id, wanted.livemode
     on conflict (digest, tenant_id, livemode) do nothing
-    returning side
+    returning tenant_id, livemode, digest, side
 )
-select side from bound
+select tenant_id, livemode, digest, side
+from bound
 union all
-select side from rollout_key
-where digest = $3::bytea and tenant_id = $1::uuid and livemode = $2::boolean
+select own.tenant_id, own.livemode, own.digest, own.side
+from wanted
+cross join lateral (
+    select *
+    from rollout_key
+    where rollout_key.digest between wanted.digest and wanted.digest
+        and rollout_key.tenant_id = wanted.tenant_id
+        and rollout_key.livemode = wanted.livemode
+    order by rollout_key.digest desc
+    limit 1
+) as own
