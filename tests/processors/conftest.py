@@ -96,9 +96,12 @@ def localstripe_url(scratch: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def front(spawn_server: SpawnServer, server: RunningServer) -> Iterator[Front]:
+def front(
+    request: pytest.FixtureRequest, spawn_server: SpawnServer, server: RunningServer
+) -> Iterator[Front]:
+    """A front installation. A parameter has further settings of it."""
     with HeldProxy(server.url) as proxy:
-        made = Front(spawn_server, new_address(server), proxy)
+        made = Front(spawn_server, new_address(server), proxy, **getattr(request, "param", {}))
         with contextlib.closing(made.upstream):
             yield made
 

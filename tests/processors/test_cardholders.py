@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processors.test_live_payments import Front, pay
+from tests.processors.test_live_payments import UNASKED, Front, pay
 
 CHALLENGED = {
     "payment_method_data[card][number]": "4000000000003220",
@@ -33,6 +33,7 @@ def act(page: str, outcome: str) -> None:
     assert answered.status_code == 303, answered.text
 
 
+@pytest.mark.parametrize("front", [UNASKED], ids=["client"], indirect=True)
 @pytest.mark.parametrize(
     ("outcome", "status", "received"),
     [("succeeded", "succeeded", 2000), ("failed", "requires_payment_method", 0)],

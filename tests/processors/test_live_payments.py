@@ -53,6 +53,8 @@ QUICK = {
     "FASTPAY_PROCESSOR_ARRIVAL_S": "120",
     "FASTPAY_PROCESSOR_WAIT_MS": "20000",
 }
+# What the cardholder did is found by the client alone.
+UNASKED = {"FASTPAY_PROCESSOR_INQUIRY_S": "600"}
 # Nothing is on its way any more, and proof of absence comes as early as can be set.
 AFTER_A_KILL = {"FASTPAY_PROCESSOR_ARRIVAL_S": "1"}
 

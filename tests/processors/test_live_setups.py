@@ -8,7 +8,7 @@ import pytest
 from fastpay.operations.embedded import children
 from tests.processors.conftest import Upstream, setup_order
 from tests.processors.test_cardholders import act
-from tests.processors.test_live_payments import DECLINED, PAY, Front, in_background
+from tests.processors.test_live_payments import DECLINED, PAY, UNASKED, Front, in_background
 from tests.support.api import get, post
 from tests.support.servers import PATIENCE_SECONDS, fetch
 
@@ -80,6 +80,7 @@ def test_a_card_that_the_processor_declines_is_not_saved(front: Front) -> None:
     front.check()
 
 
+@pytest.mark.parametrize("front", [UNASKED], ids=["client"], indirect=True)
 @pytest.mark.parametrize(
     ("outcome", "status"), [("succeeded", "succeeded"), ("failed", "requires_payment_method")]
 )

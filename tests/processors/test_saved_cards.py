@@ -7,7 +7,7 @@ import pytest
 
 from tests.processors.conftest import Upstream, authorization
 from tests.processors.test_cardholders import CHALLENGED, act
-from tests.processors.test_live_payments import PAY, Front, pay
+from tests.processors.test_live_payments import PAY, UNASKED, Front, pay
 from tests.support.api import get, post
 from tests.support.servers import execute, fetch
 
@@ -63,7 +63,9 @@ def test_a_saved_card_pays_again_where_it_is_kept(front: Front) -> None:
     front.check()
 
 
-@pytest.mark.parametrize("found_by", ["a client", "the janitor"])
+@pytest.mark.parametrize(
+    ("front", "found_by"), [(UNASKED, "a client"), ({}, "the janitor")], indirect=["front"]
+)
 def test_a_card_is_kept_once_its_cardholder_has_authenticated(front: Front, found_by: str) -> None:
     with front.client() as http:
         customer = post(http, "/v1/customers")["id"]
