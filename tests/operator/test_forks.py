@@ -45,7 +45,12 @@ def test_a_fork_has_only_what_a_program_inherits(spawn_server: SpawnServer) -> N
     opened = {int(entry.name): os.readlink(entry) for entry in (folder / "fd").iterdir()}
     assert opened[0] == os.devnull
     assert opened[1] == opened[2]
+    # No other descriptor of this, and nothing of its parent, such as a pipe of another server.
+    assert [number for number, place in opened.items() if place == opened[1]] == [1, 2]
     status = dict(line.split(":\t") for line in (folder / "status").read_text().splitlines() if ":\t" in line)
+    theirs = {os.readlink(entry) for entry in Path(f"/proc/{status['PPid']}/fd").iterdir()}
+    shared = theirs & set(opened.values()) - {os.devnull}
+    assert not [place for place in shared if place.startswith(("pipe:", "socket:"))]
     # SIGINT (2) is not ignored, as it is by its parent.
     assert not int(status["SigIgn"], 16) & 1 << 1
 

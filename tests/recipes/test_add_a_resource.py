@@ -50,7 +50,8 @@ def _carry_out(root: Path) -> None:
     """Copy the package to a folder and follow the recipe there."""
     package = root / "fastpay"
     # What is compiled of the files that stay as they are is valid in the copy, too: their times are copied.
-    ignored = shutil.ignore_patterns("*.c", "*.pyx")
+    # Other workers may be writing some of it, under a name with a number behind it.
+    ignored = shutil.ignore_patterns("*.c", "*.pyx", "*.pyc.*")
     shutil.copytree(Path(fastpay.__file__).parent, package, ignore=ignored)
     shutil.copy(_NOTE / "domain/notes.py", package / "domain/notes.py")
     shutil.copy(_NOTE / "api/notes.py", package / "api/resources/notes.py")

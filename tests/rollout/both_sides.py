@@ -10,6 +10,7 @@ from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.directory import DataDirectory
 from fastpay.operations.embedded.servers import EmbeddedServers
 from tests.support.old_shop import OldShop, running_shop
+from tests.support.seeds import SEED
 from tests.support.servers import (
     NUMBERS,
     PATIENCE_SECONDS,
@@ -81,12 +82,13 @@ class BothSides:
     def kills(self, turn: int, *, is_long: bool) -> tuple[Callable[[], None], ...]:
         """Return what kills the processes of both sides, and the one database or the other in turns.
 
-        A long run kills all of them each time, and processes one by one as well.
+        Which one is first depends on the seed, so that runs reach every state with each. A long run kills all
+        of them each time, and processes one by one as well.
         """
         databases = (self.kill_database, self.kill_legacy_database)
         if is_long:
             return (self.kill_both, *databases, self.kill_instance, self.kill_legacy)
-        return (self.kill_both, databases[turn % len(databases)])
+        return (self.kill_both, databases[(turn + SEED) % len(databases)])
 
     def _replace_instance(self) -> RunningServer:
         started = self._launch(0)

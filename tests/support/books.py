@@ -30,7 +30,7 @@ from fastpay.domain.transfers import AccountTransfer, TransferReversal
 from fastpay.domain.webhook_endpoints import WebhookEndpoint, WebhookReplay
 from fastpay.store.connections import connected
 from tests.support import disputes
-from tests.support.books_of_attempts import attempts, holds
+from tests.support.books_of_attempts import attempts, changing_with_attempts, holds
 from tests.support.books_of_cash import cash, refunds_of_charges
 from tests.support.books_of_payouts import (
     Move,
@@ -92,11 +92,10 @@ _KINDS: dict[type, int] = {
     Settlement: 26,
     ImportedObject: 27,
 }
-# Payment methods, attempts to pay or to set up, mandates and used tokens come with a payment or a setup: its
-# events tell of them.
-# A refund of an application fee comes with the fee, and a fee shows a refund that was changed. An
-# object tells that it was imported.
-_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22, 25, 27}
+# Payment methods, attempts to set up, mandates and used tokens come with a payment or a setup, whose events
+# tell of them; a refund of an application fee with the fee. A fee shows a refund that was changed, and an
+# object that it was imported.
+_TOLD_BY_OTHERS = {2, 9, 10, 15, 16, 17, 21, 22, 27}
 _LEDGER_PHASES = {1: "posted", 2: "hold", 3: "post", 4: "void", 5: "expire"}
 _COLUMNS = {"object_version": "tenant_id, livemode, kind, object_id, version, sequence"}
 
@@ -262,6 +261,8 @@ def _versions(tables: Tables) -> Iterator[str]:
     versions = {(_scope(row), row["object_id"], row["version"]): row for row in tables["object_version"]}
     events = {(_scope(event), event["object_id"], event["version"]) for event in tables["event"]}
     moments = {(_scope(event), event["sequence"]) for event in tables["event"]}
+    moved = {(_scope(event), event["sequence"], event["object_id"]) for event in tables["event"]}
+    whose = changing_with_attempts(tables)
     latest: dict[tuple[Any, ...], Row] = {}
     for (scope, name, version), row in sorted(versions.items(), key=lambda item: item[0][2]):
         before = latest.get((scope, name))
@@ -273,6 +274,7 @@ def _versions(tables: Tables) -> Iterator[str]:
             yield f"version: {name} was written at {row['sequence']}, where nothing happened"
         latest[scope, name] = row
         is_told = row["kind"] in _TOLD_BY_OTHERS and (scope, row["sequence"]) in moments
+        is_told |= any((scope, row["sequence"], owner) in moved for owner in whose.get((scope, name), ()))
         if (scope, name, version) not in events and not is_told:
             yield f"version: no event tells of version {version} of {name}"
     for event in tables["event"]:

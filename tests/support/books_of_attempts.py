@@ -1,6 +1,6 @@
 """The rules of holds and of attempts, told from the rows of the tables alone: see `books.py`."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,6 +25,19 @@ def holds(moves: Iterable[Move]) -> Iterator[str]:
             yield f"hold: {move.name} ends {move.hold} by more than was held"
         elif (move.accounts, move.currency) != (hold.accounts, hold.currency):
             yield f"hold: {move.name} ends {move.hold} between other accounts"
+
+
+def changing_with_attempts(tables: Tables) -> dict[tuple[Any, Any], set[Any]]:
+    """Return what may change with each attempt: its payment or setup, that payment's charges and refunds."""
+    parts = defaultdict(set)
+    for kind in ("charge", "refund"):
+        for row in tables[kind]:
+            parts[scope_of(row), row["payment_intent_id"]].add(row[f"{kind}_id"])
+    return {
+        (scope_of(row), row["attempt_id"]): {row["payment_intent_id"], row["setup_intent_id"]}
+        | parts[scope_of(row), row["payment_intent_id"]]
+        for row in tables["attempt"]
+    }
 
 
 def attempts(tables: Tables, moves: Sequence[Move]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import NoReturn, TextIO
 
 import fastpay.cli
 
+_UNSHOWN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _MAIN = Path(fastpay.cli.__file__).parents[1] / "__main__.py"
 
 
@@ -67,8 +68,10 @@ def become(
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout, sys.stderr = _open(1, buffering=-1), _open(2, buffering=1)
         logging.root.handlers.clear()
+        # What Python shows by itself: the filters of the tests are not for programs.
         warnings.resetwarnings()
-        warnings.simplefilter("ignore")
+        for category in _UNSHOWN:
+            warnings.simplefilter("ignore", category)
         os.environ.clear()
         os.environ.update(environment)
         tempfile.tempdir = None

@@ -1,15 +1,17 @@
 """Processes of `fastpay serve` that are forks of one that has loaded the package already.
 
 A server's start is mostly Python that loads modules: of 0.8 s of a processor 0.6. A whole run starts hundreds
-of servers, so each worker of the tests starts one process, `python -m tests.support.forks`, which loads what
-a server loads and does nothing else: it has no thread and no loop, and has opened nothing. Each server is
-its child, in every other way like a process of its own. tests/operator/test_serve.py starts programs.
+of servers, so each worker of the tests starts two processes, `python -m tests.support.forks`, which load what
+a server loads and do nothing else: they have no thread and no loop, and have opened nothing. Servers are
+their children in turns, since Python orders sets by a seed that forks share: two instances that a test starts
+one after the other differ in it, as programs do. tests/operator/test_serve.py starts programs.
 """
 
 import atexit
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 import os
 import select
@@ -18,13 +20,12 @@ import socket
 import subprocess
 import sys
 import threading
-import warnings
 from pathlib import Path
 
 from fastpay import clock
 from tests.support.forked import become
 
-# What a server loads, not all of it at its start.
+# Modules that a server imports, some of them later than at its start.
 _MODULES = (
     "uvloop",
     "redis.asyncio.connection",
@@ -39,6 +40,7 @@ _DESCRIPTORS_MAX = 1 << 12
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
 _LATE = ("FASTPAY_", "PYTEST_")
 _asking = threading.Lock()
+_turns = itertools.cycle(range(2))
 
 
 class ForkedProcess:
@@ -75,8 +77,17 @@ class ForkedProcess:
             with self._hearing:
                 # Another thread may have waited as well.
                 if self.returncode is None:
-                    self.returncode = int(os.read(self._status, 16))
+                    self.returncode = self._read_status()
         return self.returncode
+
+    def _read_status(self) -> int:
+        said = os.read(self._status, 16)
+        if said:
+            return int(said)
+        # Its parent has ended, and nobody else would end it.
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+        return -signal.SIGKILL
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
@@ -104,7 +115,7 @@ def start_fork(arguments: list[str], environment: dict[str, str], output: Path) 
     }
     # Threads of a test start servers, too.
     with _asking:
-        link = _parent()
+        link = _parent(next(_turns))
         link.sendall(json.dumps(request).encode())
         said, descriptors, _, _ = socket.recv_fds(link, _MESSAGE_BYTES_MAX, 2)
     assert said, "the process whose forks are servers has ended"
@@ -120,12 +131,14 @@ def can_fork(environment: dict[str, str]) -> bool:
 
 
 @functools.cache
-def _parent() -> socket.socket:
+def _parent(_number: int) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())],
             env=_ENVIRONMENT,
+            # Wherever the test that starts the first server happens to be.
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
@@ -152,6 +165,9 @@ def _serve(link: socket.socket) -> None:
         if requests in ready:
             message = link.recv(_MESSAGE_BYTES_MAX)
             if not message:
+                # The tests have ended, perhaps without ending their servers.
+                for pid in statuses:
+                    os.kill(pid, signal.SIGTERM)
                 return
             pid = os.fork()
             if pid == 0:
@@ -174,27 +190,25 @@ def _tell(statuses: dict[int, int]) -> None:
 
 
 def _become(request: dict[str, object]) -> None:
-    """Be what was asked for, in the child."""
+    """Run the command that was asked for, in the child, with the descriptors of a program only."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.closerange(3, _DESCRIPTORS_MAX)
     os.chdir(str(request["folder"]))
-    source = os.open(os.devnull, os.O_RDONLY)
-    output = os.open(str(request["output"]), os.O_WRONLY | os.O_APPEND)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(os.open(str(request["output"]), os.O_WRONLY | os.O_APPEND), 1)
+    os.closerange(3, _DESCRIPTORS_MAX)
     arguments, environment = request["arguments"], request["environment"]
     assert isinstance(arguments, list)
     assert isinstance(environment, dict)
-    become(tuple(arguments), environment, source, output, output)
+    become(tuple(arguments), environment, 0, 1, 1)
 
 
 def main() -> None:
     """Load what a server loads, and fork."""
-    # As in a program: the tests' own filters are not for servers.
-    warnings.simplefilter("ignore")
     for name in _MODULES:
         importlib.import_module(name)
-    assert not clock._blocks, "all forks would have the same random values"
+    assert not clock._blocks, "a fork draws its own, once it has forgotten these"
     _serve(socket.socket(fileno=int(sys.argv[1])))
 
 

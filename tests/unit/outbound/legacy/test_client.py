@@ -124,20 +124,20 @@ async def test_an_idle_connection_is_closed_after_a_while_or_at_once_if_anything
 
 
 async def test_what_comes_before_its_answer_is_given_back_closes_a_connection_too() -> None:
-    connections = []
+    connections: list[StreamWriter] = []
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         connections.append(writer)
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(OK)
-        await asyncio.sleep(0.01)
         writer.write(OK)
         await reader.read()
 
     async with asking(serve) as (_, client):
         with closing(await client.ask(request("GET"), Whole())) as answer:
             assert await answer.next() == b"ok"
-            await asyncio.sleep(0.05)
+            connections[0].write(OK)
+            while answer._reader.keeps:  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await asyncio.sleep(0)
         assert await whole(client) == b"ok"
         assert len(connections) == 2
 
