@@ -178,7 +178,7 @@ TABLE: tuple[Metric, ...] = (
     *_counted("rollout_", "counter", {"rollbacks": "Routes that a guardrail has rolled back"}),
     *_counted("rollout_", "counter", {"money_unchecked": "Answers of money not held against the book"}),
     Metric("fastpay_merged_duration_seconds", "histogram", "Time to merge an answer", labels=("outcome",)),
-    *_counted("merged_", "counter", {"parts_asked": "Requests to it for parts of merged answers"}),
+    *_counted("merged_", "counter", {"parts_asked": "Requests to the legacy API for merged answers"}),
     *_counted("rollout_", "counter", {"mistaken": "Answers of the legacy API with identifiers like ours"}),
     *_counted("processor_", "gauge", {"calls": "Calls to processors in flight"}),
     *_counted(

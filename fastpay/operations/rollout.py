@@ -192,7 +192,8 @@ async def move(
     """Set the state of a route; return how many reads show the objects of both sides all the same.
 
     If all routes go back to the legacy API after fastpay was to make objects, a list of the legacy API would
-    hide what fastpay has made. So lists and the balance are of both sides then, unless asked to be `alone`.
+    hide what fastpay has made. So lists and the balance are of both sides then, unless asked to be `alone`
+    or objects of the legacy API look like this server's.
 
     Nothing else changes a route meanwhile, so no rollback is overlooked. Connections are `Any`, since asyncpg
     has no types. Raises: ConfigurationError if it was rolled back, or is to be split though objects of the
@@ -206,9 +207,12 @@ async def move(
         await set_route(connection, route, state, changed_by=changed_by)
         if alone or route != EVERY or state.state not in ("legacy", "shadow"):
             return 0
-        merged = [read for read, why in reads_alone().items() if why is None]
         if not await has_moved(connection):
             return 0
+        # A merged list is split, too: if identifiers look alike, nobody could tell whose a page's last is.
+        if await list_mistaken(connection):
+            return 0
+        merged = [read for read, why in reads_alone().items() if why is None]
         for read in merged:
             await set_route(connection, read, MERGED, changed_by=changed_by)
         return len(merged)

@@ -69,6 +69,8 @@ def test_an_older_api_with_identifiers_like_ours_is_told_of_and_no_route_is_spli
     (finding,) = [one for one in asyncio.run(examined(front)) if one.check == "older API"]
     assert (finding.state, told in finding.seen) == ("fault", True)
     assert f'legacy_identifier_confused route="POST {SETUPS}" identifier={THEIRS}' in front.output
+    # On the way back no list is split, either.
+    assert "lists and balances" not in run_rollout(front, "set", "*", "legacy")
     # Nothing else is in the way: what cannot be told apart matters where both sides have objects.
     run_rollout(front, "set", f"POST {SETUPS}", "shadow")
     legacy.answers.clear()

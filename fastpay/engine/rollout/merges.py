@@ -17,7 +17,7 @@ _REFUSED, _FAILED = 400, 500
 
 
 class Merges:
-    """Counts them. `parts_asked` are the requests to the legacy API."""
+    """Counts merged answers. `parts_asked` are the requests to the legacy API."""
 
     def __init__(self, findings: Findings, now_ns: Callable[[], int]) -> None:
         self._findings = findings

@@ -30,7 +30,7 @@ class MistakenStore(Protocol):
 
 
 class MistakenIdentifiers:
-    """Tells of them."""
+    """Tells of identifiers that are taken for ours."""
 
     def __init__(self, store: MistakenStore, now_ns: Callable[[], int]) -> None:
         self._store = store

@@ -9,7 +9,7 @@ takes the answer, and `drain` waits while the socket takes no more of the reques
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from fastpay import limits
 from fastpay.outbound.legacy.answers import AnswerMalformedError, AnswerReader
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self.was_used = False
 
     def begin(self, method: str, noticed: Callable[[], None]) -> None:
-        """Expect an answer. `noticed` is called once if it lets wait for it."""
+        """Expect an answer. `noticed` is called once if the answer is not over at the next look."""
         self.reader.expect(method)
         self._noticed, self.since = noticed, self._turns.now
         self.is_idle = self.is_awaited = False
@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
     def look(self, turns_max: int) -> None:
         """Fail if the legacy API is late; called once a turn while there is a request."""
         quiet = self._turns.now - self.since
-        if self._noticed is not None and quiet:
+        if self._noticed is not None:
             noticed, self._noticed = self._noticed, None
             noticed()
         if quiet > turns_max and self.is_awaited and not (self._is_reading_paused or self.reader.is_over):
@@ -135,6 +135,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("ssl_object") is not None:
+            # While nobody takes the answer, uvloop must not read on: at the end of the connection it drops
+            # what it has decrypted and not handed over.
+            cast("Any", transport).set_read_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
@@ -162,17 +166,17 @@ class Connection(asyncio.Protocol):
         self._ended(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Note the end."""
-        self._ended(error)
+        """Note the end. One that was not announced may have cut the answer off (RFC 9112 9.8)."""
+        self._ended(error or ConnectionResetError("the connection ended without notice"))
         self._transport = None
         self.reader.close()
 
     def pause_writing(self) -> None:
-        """Let who writes wait."""
+        """Have `drain` wait."""
         self._is_writing_paused = True
 
     def resume_writing(self) -> None:
-        """Let who waits write."""
+        """Have `drain` go on."""
         self._is_writing_paused = False
         self._wake_writer()
 

@@ -7,7 +7,7 @@
 
 The client may leave at any time, and the legacy API may answer before it has the whole body. In both cases
 the connection is closed: what is still on its way belongs to no other request. A task that waits for the
-client to leave is begun only where the legacy API lets wait: most answers are sooner.
+client to leave is begun only if the answer is not over at the pool's next look: most are.
 """
 
 import asyncio
@@ -104,7 +104,7 @@ class Exchange:
             self._let_go(self._connection, self._is_sent and self._reader.is_over)
 
     def abandon(self) -> None:
-        """Do nothing more with the connection, which whoever lent it takes back."""
+        """Stop using the connection. Whoever lent it takes it back."""
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()

@@ -41,7 +41,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._addresses: list[str] = []
         self._resolved_s = 0.0
-        self._resolving = asyncio.Lock()
+        self._lookup: asyncio.Task[Exception | None] | None = None
 
     async def take(self) -> Connection:
         """Lend a connection on which nothing has come yet, to `give_back`. Raises: OSError, UnicodeError."""
@@ -53,6 +53,8 @@ class Pool:
         else:
             async with asyncio.timeout(limits.legacy_connect_ms / 1000):
                 connection = await self._connect()
+            if not connection.is_open:
+                raise ConnectionResetError("it closed the connection before anything was sent")
         self._lent.add(connection)
         if self._timer is None:
             self._start_timer()
@@ -71,43 +73,68 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._lookup is not None:
+            self._lookup.cancel()
         for connection in (*self._lent, *self._idle):
             connection.close()
         self._idle.clear()
 
     async def _connect(self) -> Connection:
-        """Connect to the first address that answers. Raises: OSError, UnicodeError."""
+        """Connect to the first address that answers in its time. Raises: OSError, UnicodeError."""
         loop, failure = asyncio.get_running_loop(), OSError("its name has no address")
-        addresses = self._addresses
-        if loop.time() >= self._resolved_s:
-            addresses = await self._find_addresses()
+        addresses = await self._find_addresses()
+        part_s = limits.legacy_connect_ms / 1000 / max(1, min(len(addresses), limits.legacy_addresses_tried))
         for address in addresses:
             try:
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._turns),
-                    address,
-                    self._port,
-                    ssl=self._tls,
-                    server_hostname=None if self._tls is None else self._host,
-                )
+                async with asyncio.timeout(part_s):
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(self._turns),
+                        address,
+                        self._port,
+                        ssl=self._tls,
+                        server_hostname=None if self._tls is None else self._host,
+                    )
             except OSError as error:
                 failure = error
+                if address in self._addresses:
+                    # It is the last one the next time.
+                    self._addresses = [*(other for other in self._addresses if other != address), address]
                 continue
-            # It is the first one the next time.
-            if address != addresses[0] and addresses is self._addresses:
-                self._addresses = [address, *(other for other in addresses if other != address)]
             return connection
         raise failure
 
     async def _find_addresses(self) -> list[str]:
-        """Return the addresses of the host: one request asks for all that want to know."""
-        loop = asyncio.get_running_loop()
-        async with self._resolving:
-            if loop.time() >= self._resolved_s:
-                found = await self._resolve(self._host, self._port)
-                self._addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-                self._resolved_s = loop.time() + limits.legacy_resolved_ms / 1000
-            return self._addresses
+        """Return the addresses of the host. Raises: OSError, UnicodeError.
+
+        One lookup is for all that want to know, and goes on if nobody waits for it any more. While it takes
+        long, and if it fails, those that are known already are used.
+        """
+        if self._lookup is None and asyncio.get_running_loop().time() >= self._resolved_s:
+            self._lookup = asyncio.create_task(self._look_up(), name="look the older API's name up")
+        lookup = self._lookup
+        if lookup is not None:
+            await asyncio.wait((lookup,), timeout=limits.legacy_lookup_ms / 1000 if self._addresses else None)
+            failure = lookup.result() if lookup.done() else None
+            if failure is not None and not self._addresses:
+                raise failure
+        return self._addresses
+
+    async def _look_up(self) -> Exception | None:
+        """Find the addresses anew; return why not. Those that have failed stay behind the others."""
+        try:
+            found = await self._resolve(self._host, self._port)
+        except (OSError, UnicodeError) as error:
+            return error
+        else:
+            names = list(dict.fromkeys(str(address[0]) for *_, address in found))
+            known = [address for address in self._addresses if address in names]
+            self._addresses = [*known, *(name for name in names if name not in known)]
+            return None
+        finally:
+            self._lookup = None
+            self._resolved_s = asyncio.get_running_loop().time() + limits.legacy_resolved_ms / 1000
+            if not self._addresses:
+                self._resolved_s = 0.0
 
     def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
