@@ -131,10 +131,11 @@ async def _serve(
         ready = Ready(server.url, os.getpid(), database_url, redis_url, admin.url, test_key or msgspec.UNSET)
         greet(ready, settings, invitation)
         file = ReadyFile(settings.ready_file, ready)
-        file.write()
-        stack.callback(file.remove)
         watcher = asyncio.create_task(_watch(servers, stopping), name="watch embedded servers")
         upgrade = await stack.enter_async_context(_upgradable(settings, server, admin, stopping, file))
+        # Whoever reads it may send SIGUSR2 at once, which ends a process that does not wait for it.
+        file.write()
+        stack.callback(file.remove)
         # Last: the connections of a newcomer that fails before this stay with its predecessor.
         server.accept()
         _tell_ready(inheritance)

@@ -16,9 +16,18 @@ from fastpay.operations.embedded import children
 from tests.pages.blocks import ROOT
 from tests.support.api import ask
 from tests.support.doors import Certificate
-from tests.support.servers import SpawnServer, end_server, execute, fetch, run_fastpay, start_server
+from tests.support.servers import (
+    SpawnServer,
+    copy_cluster,
+    end_server,
+    execute,
+    fetch,
+    run_fastpay,
+    start_server,
+)
 from tests.support.tenants import make_tenant
 from tests.support.upgrades import (
+    PATIENCE_MS,
     Crowd,
     Installation,
     pid_of,
@@ -129,6 +138,26 @@ def test_a_stop_while_the_newcomer_starts_ends_both(
         assert children.wait_until((tmp_path / "pid").exists, timeout_ms=60_000)
         assert running.stop() == 0
         assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_who_has_read_the_ready_file_may_send_the_signal_at_once(
+    cluster: Path, tmp_path: Path, scratch: Path
+) -> None:
+    eager = (
+        "import os, signal; from fastpay.operations.readiness import ReadyFile; write = ReadyFile.write\n"
+        "def write_and_signal(file): write(file); os.kill(os.getpid(), signal.SIGUSR2)\n"
+        "ReadyFile.write = write_and_signal\n"
+        "from fastpay.cli import main; main()"
+    )
+    copy_cluster(cluster, tmp_path / "data")
+    server = start_server(tmp_path / "data", scratch, program=[sys.executable, "-c", eager])
+    try:
+        server.wait_ready()
+        # It has embedded servers, so it says no and goes on.
+        assert children.wait_until(lambda: "upgrade_failed" in server.output, timeout_ms=PATIENCE_MS)
+        assert ask(f"{server.url}/healthz").status_code == 200
+    finally:
+        end_server(server)
 
 
 def test_a_service_manager_passes_the_socket_and_is_told(
