@@ -28,14 +28,14 @@ def holds(moves: Iterable[Move]) -> Iterator[str]:
 
 
 def changing_with_attempts(tables: Tables) -> dict[tuple[Any, Any], set[Any]]:
-    """Return what may change with each attempt: its payment or setup, that payment's charges and refunds."""
+    """Return what may change with each attempt: its payment or setup, and all that belongs to the payment."""
     parts = defaultdict(set)
-    for kind in ("charge", "refund"):
+    for kind in ("charge", "refund", "attempt"):
         for row in tables[kind]:
-            parts[scope_of(row), row["payment_intent_id"]].add(row[f"{kind}_id"])
+            parts[scope_of(row), row.get("payment_intent_id")].add(row[f"{kind}_id"])
     return {
-        (scope_of(row), row["attempt_id"]): {row["payment_intent_id"], row["setup_intent_id"]}
-        | parts[scope_of(row), row["payment_intent_id"]]
+        (scope_of(row), row["attempt_id"]): {row.get("payment_intent_id"), row.get("setup_intent_id")}
+        | parts[scope_of(row), row.get("payment_intent_id")]
         for row in tables["attempt"]
     }
 
