@@ -207,10 +207,8 @@ async def move(
         await set_route(connection, route, state, changed_by=changed_by)
         if alone or route != EVERY or state.state not in ("legacy", "shadow"):
             return 0
-        if not await has_moved(connection):
-            return 0
         # A merged list is split, too: if identifiers look alike, nobody could tell whose a page's last is.
-        if await list_mistaken(connection):
+        if not await has_moved(connection) or await list_mistaken(connection):
             return 0
         merged = [read for read, why in reads_alone().items() if why is None]
         for read in merged:

@@ -45,28 +45,24 @@ class MistakenIdentifiers:
 
     def is_due(self, route: str) -> bool:
         """Tell whether an answer on a route is to be looked at. Then the next one is not."""
-        now_ns = self._now_ns()
-        last_ns = self._looked.get(route)
-        if last_ns is not None and now_ns - last_ns < limits.mistaken_interval_ms * 1_000_000:
-            return False
-        self._looked[route] = now_ns
-        return True
+        return self._is_time(self._looked, route, limits.mistaken_interval_ms)
 
     async def found(self, route: str, identifiers: Collection[str]) -> None:
         """Note identifiers of an answer, none of which is here. Raises: DatabaseUnavailable, Overloaded."""
         self._count += 1
         by_prefix = {prefix_of(one): one for one in identifiers}
         for prefix, identifier in by_prefix.items():
-            if self._is_news(prefix):
+            if self._is_time(self._told, prefix, limits.mistaken_told_ms):
                 _log.error("legacy_identifier_confused", route=route, identifier=identifier)
         await self._store.add_mistaken([*by_prefix.values()], route)
 
-    def _is_news(self, prefix: str) -> bool:
+    def _is_time(self, times: dict[str, int], name: str, interval_ms: int) -> bool:
+        """Tell whether it was last time for this name so long ago, or never; then it is now."""
         now_ns = self._now_ns()
-        last_ns = self._told.get(prefix)
-        if last_ns is not None and now_ns - last_ns < limits.mistaken_told_ms * 1_000_000:
+        last_ns = times.get(name)
+        if last_ns is not None and now_ns - last_ns < interval_ms * 1_000_000:
             return False
-        self._told[prefix] = now_ns
+        times[name] = now_ns
         return True
 
 

@@ -132,9 +132,8 @@ class Pool:
             return None
         finally:
             self._lookup = None
-            self._resolved_s = asyncio.get_running_loop().time() + limits.legacy_resolved_ms / 1000
-            if not self._addresses:
-                self._resolved_s = 0.0
+            if self._addresses:
+                self._resolved_s = asyncio.get_running_loop().time() + limits.legacy_resolved_ms / 1000
 
     def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
