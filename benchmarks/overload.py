@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import payments
+from benchmarks.load.cores import own_cores, split_cores
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.mix import Shares
 from benchmarks.load.open_loop import FAILURES, Phase, Record, Records
@@ -69,7 +70,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--directory", default="/var/tmp", show_default=True, help="Where the database is put.")
 def main(factor: float, seconds: float, connections: int, peak: float | None, directory: str) -> None:
     """Ask for more than there is."""
-    serving, loading = split_cores(sorted(os.sched_getaffinity(0)))
+    serving, loading = split_cores(own_cores())
     os.sched_setaffinity(0, serving)
     console = Console(width=WIDTH)
     with (
@@ -87,12 +88,6 @@ def main(factor: float, seconds: float, connections: int, peak: float | None, di
     _show(console, found, factor)
     record = {"machine": machine_facts(), "found": msgspec.to_builtins(found), "factor": factor}
     console.print(f"written to {write_results('overload', record)}")
-
-
-def split_cores(cores: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return which cores serve and which load; of one core both have it."""
-    half = max(1, len(cores) // 2)
-    return tuple(cores[:half]), tuple(cores[half:] or cores)
 
 
 def measure_peak(target: Target, database: Database, seconds: float) -> float:

@@ -96,8 +96,11 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
 
 
 def default_workers(name: str) -> int:
-    """Return how many processes serve: uvicorn one a core, gunicorn two a core and one, fastpay one."""
-    cores = os.cpu_count() or 1
+    """Return how many processes serve on the cores that whoever is started has.
+
+    uvicorn has one a core, gunicorn two a core and one, fastpay one.
+    """
+    cores = len(os.sched_getaffinity(0))
     return {"fastpay": 1, "fastapi": cores, "fastapi_ledger": cores, "flask": 2 * cores + 1}[name]
 
 

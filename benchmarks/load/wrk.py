@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.load.cores import BusyTime
 from benchmarks.load.serving import Target
 
 FOLDER = Path(__file__).parent
@@ -30,6 +31,8 @@ class Sample(msgspec.Struct, frozen=True):
     read: int
     write: int
     timeout: int
+    # The part of the time in which each core worked, for whomever.
+    busy: dict[int, float] = msgspec.field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -71,6 +74,7 @@ def run_wrk(
     command += ["--duration", f"{max(1, round(seconds))}s", "--script", str(FOLDER / script)]
     command += [f"http://127.0.0.1:{target.port}/", "--", str(FOLDER), *arguments]
     environment = os.environ | {"LOAD_FOLDER": str(FOLDER)} | ({"LOAD_BODY": body} if body else {})
+    busy_time = BusyTime()
     try:
         done = subprocess.run(
             command,
@@ -82,10 +86,11 @@ def run_wrk(
         )
     except subprocess.TimeoutExpired:
         raise SystemExit(f"{target.name}: wrk did not end within {_PATIENCE_SECONDS} s of its time") from None
+    busy = busy_time.shares()
     lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
     if done.returncode != 0 or not lines:
         raise SystemExit(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
     sample = msgspec.json.decode(lines[-1].removeprefix(_MARK), type=Sample)
     if sample.errors:
         raise SystemExit(f"{target.name}: {sample.errors} of {sample.requests} requests went wrong: {sample}")
-    return sample
+    return msgspec.structs.replace(sample, busy=busy)

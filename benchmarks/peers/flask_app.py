@@ -3,7 +3,8 @@
 The same rows as the other peer's, through mapped classes on reflected tables and one session a request, from
 the engine's pool. Rows that requests share are locked last (SELECT FOR UPDATE) and in one order.
 
-Run: gunicorn --workers 5 'benchmarks.peers.flask_app:create_app()'. Reads PEER_DATABASE_URL.
+Run: gunicorn --workers 5 'benchmarks.peers.flask_app:create_app()'. Reads PEER_DATABASE_URL,
+and PEER_WAIT_MS: how long a worker waits in each request, as for an answer from a card processor.
 """
 
 import hashlib
@@ -279,12 +280,18 @@ def create_app() -> Flask:
     """Return the application of one worker."""
     app = Flask(__name__)
     store = Store(os.environ["PEER_DATABASE_URL"])
+    wait_seconds = float(os.environ.get("PEER_WAIT_MS", "0")) / 1000
 
     def authenticate() -> Tenant:
         tenant = store.authenticate(request.headers.get("Authorization", "").removeprefix("Bearer "))
         if tenant is None:
             raise Unauthorized
         return tenant
+
+    @app.before_request
+    def wait() -> None:
+        if wait_seconds and request.path != "/health":
+            time.sleep(wait_seconds)
 
     @app.get("/health")
     def health() -> dict[str, str]:

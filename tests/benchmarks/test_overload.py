@@ -4,6 +4,7 @@ import pytest
 from rich.progress import Progress
 
 from benchmarks import overload, tracing
+from benchmarks.load.cores import split_cores
 from benchmarks.load.machine import Machine, empty_database
 from benchmarks.load.open_loop import Record
 from benchmarks.load.serving import serve
@@ -66,7 +67,7 @@ def test_an_overload_that_is_none_is_taken_whole(machine: Machine, monkeypatch: 
 
 @pytest.mark.parametrize("cores", [[0], [0, 1], [2, 3, 5, 7, 11]])
 def test_what_serves_and_what_loads_have_cores_each(cores: list[int]) -> None:
-    serving, loading = overload.split_cores(cores)
+    serving, loading = split_cores(cores)
     assert set(serving) | set(loading) == set(cores)
     assert not set(serving) & set(loading) or len(cores) == 1
 
