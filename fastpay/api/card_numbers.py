@@ -7,6 +7,8 @@ to 15 digits), a UUID, digits inside of a hexadecimal word, and digits in other 
 `420-1795883115127` (a customer and a time).
 """
 
+import bisect
+
 from fastpay._native.card_finder import CardFinder
 
 # Prefixes of each scheme, as ranges of the first four digits, and the lengths that its numbers have.
@@ -24,6 +26,14 @@ SCHEMES: tuple[tuple[tuple[tuple[int, int], ...], frozenset[int]], ...] = (
 _finder = CardFinder(SCHEMES)
 # What the dialect calls the schemes, in their order.
 _BRANDS = ("visa", "mastercard", "amex", "diners", "discover", "jcb", "unionpay", "unknown")
+# All ranges in the order of their first numbers. They do not overlap: see `brand_of`.
+_RANGES = sorted(
+    (low, high, lengths, brand)
+    for brand, (ranges, lengths) in zip(_BRANDS, SCHEMES, strict=True)
+    for low, high in ranges
+)
+_FIRSTS = [low for low, *_ in _RANGES]
+assert all(high < low for (_, high, *_), low in zip(_RANGES, _FIRSTS[1:], strict=False))
 
 
 def holds(text: str) -> bool:
@@ -34,7 +44,5 @@ def holds(text: str) -> bool:
 def brand_of(number: str) -> str:
     """Return what the dialect calls the scheme of a card number, "unknown" if none issues it."""
     first = int(number[:4])
-    for brand, (ranges, lengths) in zip(_BRANDS, SCHEMES, strict=True):
-        if len(number) in lengths and any(low <= first <= high for low, high in ranges):
-            return brand
-    return "unknown"
+    low, high, lengths, brand = _RANGES[bisect.bisect_right(_FIRSTS, first) - 1]
+    return brand if low <= first <= high and len(number) in lengths else "unknown"

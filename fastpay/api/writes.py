@@ -22,6 +22,7 @@ from fastpay.domain import kinds
 from fastpay.domain.kinds import Kind
 from fastpay.domain.plan import Command
 from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.write.idempotency import key_digest
 from fastpay.errors import FastpayError, InvalidRequest, OutcomeUnknown
 from fastpay.observability import traces
 
@@ -105,7 +106,7 @@ class Write(Generic[_Params]):
         outcome = await call.services.writer.submit(submission)
         live = call.services.live_payments
         if live is not None and outcome.answer.provisional_until_ms is not None:
-            with call.services.shares.aside(call.scope):
+            with call.services.shares.aside(scope):
                 outcome = await live.calls.follow(call.routed, submission, outcome)
         if call.services.request_notes is not None:
             call.asgi[NOTE].outcome = outcome
@@ -149,6 +150,10 @@ class Write(Generic[_Params]):
         if call.trace is not None and (tracer := traces.tracer()) is not None:
             tracer.remember(call.request_id, call.trace)
         stamp = call.services.identifiers.stamp()
+        digest, is_publishable = b"", credentials.kind == "publishable"
+        if call.routed is not None and idempotency_key is not None:
+            # A live payment needs it again with its outcome.
+            digest = key_digest(credentials.scope, idempotency_key, is_publishable=is_publishable)
         return Submission(
             scope=credentials.scope,
             command=command,
@@ -161,8 +166,9 @@ class Write(Generic[_Params]):
             timing=call.timing,
             deadline_ns=deadline_ns,
             idempotency_key=idempotency_key,
+            digest=digest,
             fingerprint=b"" if idempotency_key is None else self._fingerprints.make(call, params),
-            is_publishable=credentials.kind == "publishable",
+            is_publishable=is_publishable,
             signed=signed,
         )
 

@@ -75,6 +75,14 @@ class IdentifierFactory:
         head = self._moment_ms << 16 | _VERSION << _COUNT_BITS | self._count
         return Stamp(self._moment_ms, head, self._clock.random_bytes(_TAIL_BYTES))
 
+    def identifier(self, prefix: str) -> str:
+        """Return an identifier that no command makes: `IdentifierSequence` counts on from there.
+
+        Raises: ClockSkewed.
+        """
+        stamp = self.stamp()
+        return f"{prefix}_{stamp.head:016x}8{stamp.tail.hex()[1:]}"
+
     def request_id(self) -> str:
         """Return a random identifier for a request."""
         return "req_" + self._clock.random_bytes(_REQUEST_BYTES).hex()

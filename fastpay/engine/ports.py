@@ -34,7 +34,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     a signature covers that does not cover the idempotency key. The first request with it binds the signature
     to its key, or to none. `head` and `tail` make the identifiers (see `IdentifierSequence`). `expand` is
     kept with the answer, so that a replay expands the same. `digest` is that of the idempotency key (see
-    `submission_digest`); it is set if another instance has forwarded this, and `is_forwarded` says so.
+    `submission_digest`), if it is known already. `is_forwarded` says that another instance has sent this.
     """
 
     scope: Scope

@@ -44,9 +44,9 @@ PROCESSORS = (
     Mutant(
         "send-an-order-again-after-an-unknown-outcome",
         CALLS,
-        "command_of(route.reference, outcome, links=routed.links)",
-        "command_of(route.reference, outcome, links=routed.links)"
-        " or command_of(route.reference, await self._call(chosen, order), links=routed.links)",
+        "            if command is None:\n                break\n",
+        "            command = command or command_of(route.reference, await self._call(chosen, order))\n"
+        "            if command is None:\n                break\n",
         (LOST,),
     ),
     Mutant(
@@ -82,8 +82,8 @@ PROCESSORS = (
     Mutant(
         "forget-the-reference",
         "fastpay/engine/processors/routed.py",
-        "made = _authorization(route.reference, intent",
-        "made = _authorization(intent.id, intent",
+        "        route.reference,\n        intent,\n",
+        "        intent.id,\n        intent,\n",
         (APPROVED,),
     ),
     Mutant(
@@ -353,8 +353,8 @@ PROCESSORS = (
     Mutant(
         "send-a-saved-card-again-with-another-key",
         "fastpay/engine/processors/routed.py",
-        "made = _authorization(attempt.id, intent",
-        'made = _authorization(attempt.id + "0", intent',
+        "return _authorization(attempt.id, intent",
+        'return _authorization(attempt.id + "0", intent',
         (TRIED,),
     ),
     Mutant(

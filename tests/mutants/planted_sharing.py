@@ -11,7 +11,7 @@ SHARING: tuple[Mutant, ...] = (
     Mutant(
         "count-payments-while-their-processor-is-asked",
         "fastpay/api/writes.py",
-        "with call.services.shares.aside(call.scope):",
+        "with call.services.shares.aside(scope):",
         "if True:",
         (
             "tests/processors/test_live_payments.py"

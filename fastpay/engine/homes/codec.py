@@ -69,7 +69,7 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
             submission.head,
             submission.tail,
             submission.idempotency_key,
-            submission_digest(submission),
+            submission.digest or submission_digest(submission),
             submission.fingerprint,
             submission.expand,
             submission.is_publishable,

@@ -21,7 +21,7 @@ from fastpay.clock import Clock
 from fastpay.domain import outcomes
 from fastpay.domain.actions import AwaitAction
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import NO_CURRENCY, Attempt, AttemptTerms, Route
 from fastpay.domain.setup_objects import SetupIntent
@@ -170,7 +170,12 @@ class ProcessorCalls:
         """Return the terms of a capture, a void or a refund. Raises: Overloaded."""
         self._in_flight.admit(scope)
         return FollowUp(
-            AttemptTerms(reference=self._reference(), wait_ms=self._wait_ms, inquiry_s=self._inquiry_s), links
+            AttemptTerms(
+                reference=self._identifiers.identifier(Attempt.prefix),
+                wait_ms=self._wait_ms,
+                inquiry_s=self._inquiry_s,
+            ),
+            links,
         )
 
     async def follow(
@@ -201,14 +206,10 @@ class ProcessorCalls:
         finally:
             timer.cancel()
 
-    def _reference(self) -> str:
-        stamp = self._identifiers.stamp()
-        return IdentifierSequence(stamp.head, stamp.tail).next(Attempt.prefix)
-
     def _route(self, chosen: ports.Chosen) -> Route:
         return Route(
             processor=chosen.name,
-            reference=self._reference(),
+            reference=self._identifiers.identifier(Attempt.prefix),
             wait_ms=self._wait_ms,
             inquiry_s=self._inquiry_s,
         )
@@ -231,29 +232,26 @@ class ProcessorCalls:
 
     async def _authorize(self, routed: Routed, waiting: _Waiting) -> None:
         """Call one processor after the other, as long as nothing was done, and record each outcome."""
-        intent = waiting.outcome.objects[waiting.outcome.answer.object_id or ""].object
+        shown = waiting.outcome.answer.object_id
+        intent = waiting.outcome.objects[shown or ""].object
         assert isinstance(intent, PaymentIntent | SetupIntent)
         route = routed.route
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
             order = first_order(route, intent, routed)
             outcome = await self._call(chosen, order)
-            command = command_of(route.reference, outcome, links=routed.links)
+            may_go_on = outcome.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
+            following = self._route(routed.chosen[number]) if may_go_on else None
+            command = command_of(
+                route.reference, outcome, next_route=following, shown=shown, links=routed.links
+            )
             if command is None:
                 break
-            if isinstance(command, AwaitAction):
-                await self._record(waiting, command, is_last=True)
-                break
-            result = command.result
-            assert intent.payment_method is not None
-            # Before the outcome: a payment that has succeeded can be followed by another one.
-            scope = waiting.submission.scope
-            await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
-            may_go_on = result.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
-            following = self._route(routed.chosen[number]) if may_go_on else None
-            command = msgspec.structs.replace(
-                command, next_route=following, shown=waiting.outcome.answer.object_id
-            )
+            if outcome.token is not None:
+                assert intent.payment_method is not None
+                # Before the outcome: a payment that has succeeded can be followed by another one.
+                scope = waiting.submission.scope
+                await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
             await self._record(waiting, command, is_last=following is None)
             if following is None:
                 break
@@ -303,7 +301,9 @@ class ProcessorCalls:
         if is_waited_for := is_last and is_early and not waiting.is_over:
             waiting.is_final = True
         for attempt in range(1, limits.record_attempts_max + 1):
-            amends = submission_digest(waiting.submission) if is_waited_for and attempt == 1 else b""
+            amends = b""
+            if is_waited_for and attempt == 1:
+                amends = waiting.submission.digest or submission_digest(waiting.submission)
             waiting.is_uncertain = waiting.is_uncertain or bool(amends)
             try:
                 outcome = await self._writer.submit(self._submission(waiting.submission, command, amends))

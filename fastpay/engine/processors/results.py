@@ -7,7 +7,7 @@ from fastpay.domain.actions import AwaitAction
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import digits
 from fastpay.domain.outcomes import RecordOutcome
-from fastpay.domain.processor_objects import Attempt, Result
+from fastpay.domain.processor_objects import Attempt, Result, Route
 from fastpay.engine.processors.ports import Order, Outcome
 
 # Nothing else is shown to a cardholder: it comes from outside.
@@ -15,11 +15,16 @@ _PAGE = re.compile(r"https?://[!-~]+", re.ASCII)
 
 
 def command_of(
-    reference: str, outcome: Outcome | None, *, links: ErrorLinks = NO_LINKS
+    reference: str,
+    outcome: Outcome | None,
+    *,
+    next_route: Route | None = None,
+    shown: str | None = None,
+    links: ErrorLinks = NO_LINKS,
 ) -> RecordOutcome | AwaitAction | None:
     """Return what is to be recorded of an attempt, None while its outcome is not known.
 
-    The outcome None means that the processor knows of no such order.
+    The outcome None means that the processor knows of no such order. See `RecordOutcome` for the others.
     """
     if outcome is not None and outcome.status == "requires_action":
         page = outcome.redirect_url
@@ -27,7 +32,9 @@ def command_of(
             return None
         return AwaitAction(id=reference, page=page, processor_id=outcome.processor_id)
     result = Result(status="not_found") if outcome is None else result_of(outcome)
-    return None if result is None else RecordOutcome(id=reference, result=result, links=links)
+    if result is None:
+        return None
+    return RecordOutcome(id=reference, result=result, next_route=next_route, shown=shown, links=links)
 
 
 def result_of(outcome: Outcome) -> Result | None:

@@ -57,8 +57,14 @@ def order(route: Route, intent: PaymentIntent | SetupIntent, routed: Routed) -> 
             metadata=intent.metadata,
         )
     saves = routed.card is not None and intent.customer is not None and future_usage(intent) is not None
-    made = _authorization(route.reference, intent, is_absent=routed.is_absent)
-    return msgspec.structs.replace(made, card=routed.card, token=routed.token, saves=saves)
+    return _authorization(
+        route.reference,
+        intent,
+        card=routed.card,
+        token=routed.token,
+        saves=saves,
+        is_absent=routed.is_absent,
+    )
 
 
 def order_again(attempt: Attempt, intent: PaymentIntent, token: str) -> ports.Order:
@@ -66,16 +72,26 @@ def order_again(attempt: Attempt, intent: PaymentIntent, token: str) -> ports.Or
 
     If the payment's texts have changed since, the processor refuses the key, which says nothing.
     """
-    made = _authorization(attempt.id, intent, is_absent=attempt.is_absent)
-    return msgspec.structs.replace(made, token=token)
+    return _authorization(attempt.id, intent, token=token, is_absent=attempt.is_absent)
 
 
-def _authorization(reference: str, intent: PaymentIntent, *, is_absent: bool) -> ports.Order:
+def _authorization(
+    reference: str,
+    intent: PaymentIntent,
+    *,
+    card: ports.CardData | None = None,
+    token: str | None,
+    saves: bool = False,
+    is_absent: bool,
+) -> ports.Order:
     return ports.Order(
         operation="authorize",
         reference=reference,
         amount=intent.amount,
         currency=intent.currency,
+        card=card,
+        token=token,
+        saves=saves,
         captures=not is_manual(intent),
         description=intent.description,
         statement_descriptor=intent.statement_descriptor or intent.statement_descriptor_suffix,

@@ -103,3 +103,15 @@ def test_a_uuid_is_none_whatever_its_digits_are(number: uuid.UUID, sizes: bool) 
     digits = "".join(str(int(sign, 16) % 10) for sign in number.hex)
     text = str(uuid.UUID(digits))
     assert not card_numbers.holds(text if sizes else f"retry-{text}")
+
+
+def test_the_brand_of_a_number_is_that_of_the_one_scheme_which_issues_it() -> None:
+    brands = ("visa", "mastercard", "amex", "diners", "discover", "jcb", "unionpay")
+    for first in range(10_000):
+        for length in range(13, 20):
+            issuers = [
+                brand
+                for brand, (ranges, lengths) in zip(brands, card_numbers.SCHEMES, strict=False)
+                if length in lengths and any(low <= first <= high for low, high in ranges)
+            ]
+            assert card_numbers.brand_of(f"{first:04}".ljust(length, "0")) == (issuers or ["unknown"])[0]

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from fastpay import limits
-from fastpay.domain.identifiers import IdentifierSequence
+from fastpay.domain.identifiers import IdentifierSequence, is_well_formed
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.errors import ClockSkewed
 from tests.unit.api.fakes import NOW_MS, FakeClock
@@ -64,3 +64,13 @@ def test_tails_and_request_ids_differ() -> None:
     assert factory.stamp().tail != factory.stamp().tail
     assert factory.request_id() != factory.request_id()
     assert len(factory.request_id()) == len("req_") + 24
+
+
+def test_an_identifier_without_a_command_is_none_of_any_command() -> None:
+    factory, twin = IdentifierFactory(FakeClock()), IdentifierFactory(FakeClock())
+    for _ in range(3):
+        made, stamp = factory.identifier("att"), twin.stamp()
+        assert is_well_formed(made, "att")
+        sequence = IdentifierSequence(stamp.head, stamp.tail)
+        following = [int(sequence.next("att")[4:], 16) for _ in range(300)]
+        assert following == [int(made[4:], 16) + count for count in range(1, 301)]

@@ -273,8 +273,12 @@ def _details(
 
 
 def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
-    links = error_links(call.services, call.request_id)
-    if _terms_of(params) == _NO_TERMS and call.routed is None and not call.continues:
+    routed = call.routed if isinstance(call.routed, Routed) else None
+    links = error_links(call.services, call.request_id) if routed is None else routed.links
+    if _terms_of(params) == _NO_TERMS and not call.continues:
+        if routed is not None:
+            # No page: it is the processor that asks the cardholder.
+            return Terms(links=links, route=routed.route)
         return _PLAIN if links == NO_LINKS else Terms(links=links)
     mandate = params.mandate
     if not isinstance(mandate, UnsetType):
@@ -289,7 +293,7 @@ def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
         mandate=value_or(mandate, None),
         mandate_data=mandate_data(call, params.mandate_data, None),
         links=links,
-        route=call.routed.route if isinstance(call.routed, Routed) else None,
+        route=None if routed is None else routed.route,
         continues=call.continues,
     )
 
