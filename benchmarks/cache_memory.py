@@ -15,9 +15,9 @@ import uuid
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import samples
+from benchmarks.load.report import Table
 from benchmarks.transport_load import resident_bytes
 from fastpay._native.cache import Cache
 from fastpay.api.app import RESOURCES

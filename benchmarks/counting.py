@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import samples
 from benchmarks.load.backends import BackendTime
@@ -32,7 +31,7 @@ from benchmarks.load.machine import (
 )
 from benchmarks.load.options import Several
 from benchmarks.load.proxy import Counts, counting
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import NAMES, serve, write_results
 from benchmarks.payments import make_payment, make_refund
 from fastpay import limits

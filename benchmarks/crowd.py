@@ -16,13 +16,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.holding import raise_open_files
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.mix import ONLY_READS, Shares
 from benchmarks.load.options import Several
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, free_port, machine_facts, serve, write_results
 from benchmarks.load.users import Asked, Users
 from benchmarks.payments import make_payment

@@ -14,12 +14,11 @@ import time
 import click
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import samples
 from benchmarks.load.machine import empty_database, fetch_value, run_machine, run_on
 from benchmarks.load.options import Several
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import machine_facts, write_results
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope

@@ -27,12 +27,11 @@ import click
 import msgspec
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import transfers
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.open_loop import Phase, Record, Records, run_phases
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.payments import payment_requests
 from fastpay import limits

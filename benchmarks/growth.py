@@ -19,13 +19,12 @@ import click
 import msgspec
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from benchmarks import payments
 from benchmarks.load import stored
 from benchmarks.load.machine import Database, Machine, empty_database, execute, fetch_value, run_machine
 from benchmarks.load.options import Several
-from benchmarks.load.report import WIDTH, Figures
+from benchmarks.load.report import WIDTH, Figures, Table
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample
 

@@ -16,11 +16,10 @@ from contextlib import ExitStack, contextmanager
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import payments
 from benchmarks.load.machine import Database, Machine, empty_database, execute, run_machine
-from benchmarks.load.report import WIDTH, to_record
+from benchmarks.load.report import WIDTH, Table, to_record
 from benchmarks.load.serving import Target, free_port, machine_facts, serve, write_results
 from benchmarks.transport_load import cpu_seconds
 

@@ -28,13 +28,12 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import crowd
 from benchmarks.load.machine import Machine, empty_database, execute, run_machine
 from benchmarks.load.mix import Shares
 from benchmarks.load.options import Several, numbered
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, free_port, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample
 from benchmarks.payments import load

@@ -26,7 +26,6 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import transfers
 from benchmarks.load.machine import (
@@ -38,7 +37,7 @@ from benchmarks.load.machine import (
     run_machine,
     run_on,
 )
-from benchmarks.load.report import WIDTH, Figures
+from benchmarks.load.report import WIDTH, Figures, Table
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.transfers import AMOUNT, SENDERS, Pairs
 from benchmarks.load.wrk import Sample

@@ -3,8 +3,11 @@
 Run: python -m benchmarks.live [--rounds 5 --waiting 10000]
 
 First one server, whose processor approves each order 2 ms after it came. Payments of the same card in both
-modes are made in turns of a second. Compared are the processor time of the server's process and of
-PostgreSQL's backends a payment; what a payment commits is counted over single ones, with nobody else there.
+modes are made in turns of a second, each of which begins when the one before is no longer counted as
+another tenant's (`engine/shares.py`): the two modes are two tenants, and side by side each of them has few
+requests in progress, so that batches are small. Compared are the processor time of the server's process and
+of PostgreSQL's backends a payment; what a payment commits is counted over single ones, with nobody else
+there.
 
 Then two servers, each over a database of its own. The processor of one never answers, and so many payments
 wait for it. Payments in test mode and cached reads are made at both in turns: the rates and the processor
@@ -13,6 +16,7 @@ times tell what the waiting ones cost all others. The growth of resident memory 
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -31,6 +35,7 @@ from benchmarks.load.open_loop import run_open_loop
 from benchmarks.load.report import WIDTH
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample, run_wrk
+from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.processors.configuration_ports import Secrets
@@ -49,6 +54,7 @@ _DELAY_MS, _NEVER = 2, -1
 _WRITING = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 _SINGLES = 10
 _TURN_SECONDS = 1.0
+_PAUSE_SECONDS = 1.2 * limits.contended_ms / 1000
 _CONNECTIONS = 64
 # How many payments a second begin to wait.
 _ARRIVING = 400
@@ -203,10 +209,12 @@ def _reader(machine: Machine, target: Target, database: Database) -> Callable[[]
 def _take_turns(
     machine: Machine, loads: Mapping[str, tuple[Callable[[], Sample], Target, Database]], rounds: int
 ) -> dict[str, list[Turn]]:
-    """Load in turns, after one of each that warms up."""
+    """Load in turns, each the first one every other time, after one of each that warms up."""
     found: dict[str, list[Turn]] = {name: [] for name in loads}
     for number in range(rounds + 1):
-        for name, (load, target, database) in loads.items():
+        order = list(loads.items())
+        for name, (load, target, database) in order if number % 2 else reversed(order):
+            time.sleep(_PAUSE_SECONDS)
             backends = BackendTime(machine.database_url, database.url.partition("?")[0].rpartition("/")[2])
             before = process_seconds(target.pid)
             sample = load()

@@ -21,14 +21,13 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import payments
 from benchmarks.load.cores import own_cores, split_cores
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
 from benchmarks.load.mix import Shares
 from benchmarks.load.open_loop import FAILURES, Phase, Record, Records
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.several import Load, run_several
 

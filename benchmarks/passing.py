@@ -27,12 +27,12 @@ from statistics import mean, median
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load import older
 from benchmarks.load.cores import own_cores, running_on, split_cores
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine, run_on
 from benchmarks.load.open_loop import Latencies, run_open_loop
+from benchmarks.load.report import Table
 from benchmarks.load.serving import Target, serve
 from benchmarks.load.wrk import Sample, run_wrk
 from benchmarks.payments import load, make_payment, payment_requests

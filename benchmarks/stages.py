@@ -24,11 +24,10 @@ from unittest import mock
 import click
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load.machine import Database, empty_database, run_machine
 from benchmarks.load.options import Several
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, free_port, machine_facts, write_results
 from benchmarks.load.wrk import run_wrk
 from fastpay.api import answers, endpoints, writes

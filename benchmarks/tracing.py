@@ -28,11 +28,10 @@ import click
 import msgspec
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from benchmarks import payments
 from benchmarks.load.machine import Database, Machine, empty_database, run_machine
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from benchmarks.load.serving import Target, machine_facts, serve, write_results
 from benchmarks.load.wrk import Sample, run_wrk
 from benchmarks.suite_figures import Servers

@@ -19,10 +19,9 @@ from contextlib import asynccontextmanager
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load.options import Several
-from benchmarks.load.report import WIDTH
+from benchmarks.load.report import WIDTH, Table
 from fastpay import limits
 from fastpay.domain.customers import CreateCustomer
 from fastpay.domain.identifiers import Scope

@@ -4,11 +4,22 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
+from rich import table
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.load.open_loop import Latencies
 from benchmarks.load.wrk import Sample
+from fastpay.operations.interpreter import describe_interpreter
+
+
+class Table(table.Table):
+    """A table that names the interpreter below: figures of two builds cannot be compared."""
+
+    def __init__(self, *headers: str, title: str | None = None, caption: str | None = None) -> None:
+        super().__init__(
+            *headers, title=title, caption=", ".join(filter(None, (caption, describe_interpreter())))
+        )
+
 
 # Wide enough for the tables, also where the output is no terminal.
 WIDTH = 100

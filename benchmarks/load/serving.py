@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.load.machine import SEALING_KEYS
+from fastpay.operations.interpreter import describe_interpreter
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("fastpay", "fastapi", "flask")
@@ -127,7 +128,7 @@ def versions() -> dict[str, str]:
         "asyncpg",
         "redis",
     )
-    found = {"python": sys.version.split()[0]}
+    found = {"python": describe_interpreter()}
     for name in names:
         try:
             found[name] = metadata.version(name)

@@ -1,5 +1,8 @@
 """The application: gathers the resources and routes, and finds the route of each request."""
 
+import asyncio
+import inspect
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
@@ -202,6 +205,14 @@ class Application:
         if path in _OWN_PATHS or path.startswith(_OWN_PAGES):
             return True
         return is_preflight(scope) and bool(self._table.methods(path))
+
+
+# uvicorn and other servers tell an application of ASGI 3 by this mark, and would take it for one of ASGI 2.
+if sys.version_info >= (3, 12):
+    inspect.markcoroutinefunction(Application.__call__)
+else:
+    _mark = cast("Any", asyncio.coroutines)._is_coroutine  # noqa: SLF001
+    cast("Any", Application.__call__)._is_coroutine = _mark  # noqa: SLF001
 
 
 def create_app(services: Services) -> Application:

@@ -29,6 +29,11 @@ database_idle_ms = 300_000
 # The longest time that an operator's command waits for the database.
 operator_timeout_ms = 30_000
 farewell_timeout_ms = 1_000
+# What `fastpay doctor` advises for PostgreSQL: with less, a burst of payments forces checkpoints, and after
+# each of them whole pages are logged again.
+wal_bytes_advised = 8 << 30
+checkpoint_s_advised = 900
+wal_buffer_bytes_advised = 16 << 20
 
 assert idle_in_transaction_timeout_ms < lock_timeout_ms
 assert statement_timeout_ms <= verify_timeout_ms

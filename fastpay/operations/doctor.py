@@ -21,6 +21,7 @@ from fastpay.config import Settings, redact
 from fastpay.errors import ConfigurationError
 from fastpay.observability import trace_setup
 from fastpay.observability.program_name import command_name, install_command
+from fastpay.operations.database_findings import check_connections, check_speed
 from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.directory import (
     Addresses,
@@ -33,6 +34,7 @@ from fastpay.operations.embedded.postgres import find_installation
 from fastpay.operations.embedded.redis import find_redis
 from fastpay.operations.findings import Finding, show
 from fastpay.operations.homes import describe_member
+from fastpay.operations.interpreter import check_interpreter
 from fastpay.operations.legacy_findings import check_legacy_identifiers
 from fastpay.operations.preflight import (
     REQUIREMENTS,
@@ -86,8 +88,8 @@ async def examine(settings: Settings, *, clock: Clock | None = None) -> list[Fin
     exist.
     """
     clock = clock if clock is not None else SystemClock()
-    findings = [check_modules(), check_files(), check_tls(settings, clock=clock), check_clock(clock)]
-    findings += [check_tracing(), *check_requirements(settings)]
+    findings = [check_modules(), check_interpreter(), check_files(), check_tls(settings, clock=clock)]
+    findings += [check_clock(clock), check_tracing(), *check_requirements(settings)]
     with ExitStack() as stack:
         database_url, redis_url = settings.database_url, settings.redis_url
         if database_url is None or redis_url is None:
@@ -130,6 +132,7 @@ async def check_database(
                 fault = next((line for line in unsafe_settings(facts) if line.startswith(name)), None)
                 seen, _, advice = (fault or f"{name} is {getattr(facts, name)}").partition("; ")
                 yield Finding(name, "fault" if fault else "good", seen, advice)
+            yield await check_speed(connection)
             yield check_connections(settings, await count_allowed_connections(connection))
             if settings.replica_url is not None and not facts.is_standby:
                 async for finding in check_replica(settings, connection, clock=clock):
@@ -153,17 +156,6 @@ async def check_database(
             )
     except ConfigurationError as error:
         yield Finding("database", "fault", *_split(error))
-
-
-def check_connections(settings: Settings, allowed: int) -> Finding:
-    """Check whether the database allows enough connections. `allowed`: for all its users together."""
-    pools = settings.reader_connections_max + settings.scan_connections_max + limits.key_connections_max
-    count = pools + limits.probe_connections + limits.writer_connections + settings.request_log_connections
-    seen = f"an instance opens up to {count}, the database allows {allowed} in total"
-    if count <= allowed:
-        return Finding("database connections", "good", seen)
-    advice = "raise max_connections in postgresql.conf, or lower reader_connections_max"
-    return Finding("database connections", "fault", seen, advice)
 
 
 def check_secrets(settings: Settings, stocks: list[Stock]) -> Finding:

@@ -32,6 +32,22 @@ async def inspect_database(connection: Any) -> DatabaseFacts:
     return DatabaseFacts(*await connection.fetchrow(SQL["database_inspect"]))
 
 
+class SpeedFacts(msgspec.Struct, frozen=True):
+    """Settings that decide how long commits take."""
+
+    max_wal_bytes: int
+    checkpoint_s: int
+    wal_buffer_bytes: int
+    wal_compression: str
+    wal_init_zero: str
+    jit: str
+
+
+async def inspect_speed(connection: Any) -> SpeedFacts:
+    """Query the settings on an asyncpg connection (which has no types)."""
+    return SpeedFacts(*await connection.fetchrow(SQL["database_speed"]))
+
+
 async def count_allowed_connections(connection: Any) -> int:
     """Return how many connections the server allows to all users that are not superusers."""
     allowed: int = await connection.fetchval(SQL["database_connections"])

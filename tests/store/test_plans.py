@@ -200,7 +200,7 @@ ELSEWHERE = {
     ),
     "is of an operator or of the process, and of tables that stay small": (
         *(
-            *("database_connections", "database_inspect"),
+            *("database_connections", "database_inspect", "database_speed"),
             *("key_create", "key_expire", "key_list", "key_lock", "key_require_signatures", "key_revoke"),
         ),
         *(

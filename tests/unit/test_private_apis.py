@@ -46,6 +46,7 @@ INSIDES = (
 
 # Private names of others in the package's sources, and who else would notice that they went.
 PRIVATE_NAMES = {
+    ("api/app.py", "_is_coroutine"): "asyncio",
     ("store/postgres.py", "_protocol"): "asyncpg",
     ("_native/runner.pyx", "_enter_task"): "asyncio",
     ("_native/runner.pyx", "_leave_task"): "asyncio",

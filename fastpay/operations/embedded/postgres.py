@@ -27,9 +27,13 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "128MB",
-    # Checkpoints are spread over minutes, and not forced by volume during a burst.
-    "max_wal_size": "2GB",
+    # Checkpoints are spread over minutes, and not forced by volume during a burst. After each one, whole pages
+    # are logged again, which are compressed.
+    "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    # More than the thirty-second part of shared_buffers: no commit of a batch waits for room in them.
+    "wal_buffers": "16MB",
     # A new WAL file is not filled with zeros first: every commit waited for that, about 50 ms a file.
     "wal_init_zero": "off",
     "jit": "off",
