@@ -13,8 +13,10 @@ from typing import Any, cast
 
 import msgspec
 import uvloop
+import yarl
 
 from benchmarks import samples
+from fastpay import limits
 from fastpay._native.cache import Cache
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services
@@ -40,6 +42,9 @@ from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.write.ports import BatchWork, Encoded, WriterStore
 from fastpay.engine.write.writer import Writer
 from fastpay.outbound.http import HttpClient
+from fastpay.outbound.http1.connection import Connection
+from fastpay.outbound.http1.pool import Pool
+from fastpay.outbound.lookups import Lookups
 from fastpay.outbound.processors.making import ProcessorMaker
 from fastpay.outbound.processors.registry import Registry
 from fastpay.store import columns
@@ -162,21 +167,23 @@ class _Transport:
     abort = close
 
 
+class _Pool(Pool):
+    """Its connections have no sockets."""
+
+    async def _connect(self, within_s: float) -> Connection:
+        connection = Connection(self._turns)
+        connection.connection_made(cast("asyncio.Transport", _Transport(connection)))
+        return connection
+
+
 class _Client(HttpClient):
     """Its connections have no sockets."""
 
-    def _open(self) -> Any:
-        if self._connector is None:
-            import aiohttp  # noqa: PLC0415  as the client does
-
-            class Connector(aiohttp.BaseConnector):
-                async def _create_connection(self, *_: Any) -> Any:
-                    protocol = self._factory()
-                    protocol.connection_made(cast("asyncio.Transport", _Transport(protocol)))
-                    return protocol
-
-            self._connector = cast(aiohttp.TCPConnector, Connector(limit=self._connections_max))
-        return self._connector
+    def _open(self, url: yarl.URL) -> Pool:
+        idle_ms = limits.processor_idle_connection_ms
+        return _Pool(
+            url, turn_ms=limits.outbound_turn_ms, idle_ms=idle_ms, tls=None, resolve=Lookups().resolve
+        )
 
 
 class _Maker(ProcessorMaker):

@@ -16,6 +16,7 @@ from fastpay.limits.http2 import *
 from fastpay.limits.imports import *
 from fastpay.limits.keys import *
 from fastpay.limits.observability import *
+from fastpay.limits.outbound import *
 from fastpay.limits.process import *
 from fastpay.limits.processors import *
 from fastpay.limits.reads import *
@@ -66,6 +67,7 @@ assert header_bytes_max + target_bytes_max <= ahead_bytes_max
 assert linger_timeout_ms < drain_timeout_ms
 assert body_bytes_max * ledger_batch_body_factor <= inflight_bytes_min * 3 // 4
 assert relay_beat_ms + read_timeout_ms < relay_lease_ms
+assert outbound_lookup_ms < legacy_connect_ms
 assert relay_lease_ms + relay_beat_ms + read_timeout_ms < relay_takeover_ms
 assert request_log_integer_max <= 10 ** (card_number_digits_min - 1)
 assert (

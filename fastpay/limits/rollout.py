@@ -9,21 +9,9 @@ legacy_connect_ms = 2_000
 # Requests that wait for a connection, and how long: as long as commands wait for their turn.
 legacy_waiting_max = 1_024
 legacy_wait_ms = 3_000
-# So many of its addresses have their part of that time, if they do not answer.
-legacy_addresses_tried = 4
-# How long addresses are used that its name was resolved to, and longer if its new ones take so long.
-legacy_resolved_ms = 10_000
-legacy_lookup_ms = 250
 # How often deadlines are looked at. A timeout comes later than it is due by up to two of these, and by as
 # much as the looks themselves were late: a process that stands still takes no answer for late.
 legacy_turn_ms = 100
-# What is read of an answer while its client takes nothing.
-legacy_ahead_bytes_max = 65_536
-# Of an answer's head, and of its trailers.
-legacy_head_bytes_max = 65_536
-legacy_head_line_bytes_max = 16_384
-legacy_head_fields_max = 128
-legacy_informational_max = 8
 
 # How often an instance asks for the states of the routes: a change takes effect within a second.
 rollout_poll_ms = 500
@@ -34,8 +22,7 @@ rollout_purge_rows_max = 10_000
 rollout_history_max = 1_000
 
 assert legacy_turn_ms * 10 <= min(legacy_idle_ms, legacy_connect_ms)
-assert legacy_lookup_ms < legacy_connect_ms < legacy_timeout_ms
-assert legacy_head_line_bytes_max < legacy_head_bytes_max
+assert legacy_connect_ms < legacy_timeout_ms
 
 # Answers that both sides have a part of: the legacy API's part, how many such requests of a path at the same
 # time, and the pages of the legacy API that are read to go back from a cursor if it has nothing older.

@@ -1,12 +1,5 @@
 """Bounds of webhooks: endpoints, attempts, and the relay that delivers events."""
 
-# Calls to others, where the caller has no bound of its own.
-outbound_connections_max = 100
-outbound_answer_bytes_max = 1 << 20
-outbound_timeout_ms = 30_000
-outbound_idle_connection_ms = 15_000
-outbound_head_line_bytes_max = 1 << 16
-
 # Endpoints, and attempts to deliver to them.
 webhook_endpoints_max = 100
 webhook_secrets_max = 4

@@ -10,7 +10,7 @@ not. So its minor version is fixed in pyproject.toml, and tests go through every
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import aiohttp
@@ -21,12 +21,11 @@ from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from fastpay import limits
+from fastpay.outbound.http1.heads import join_head
 
 # A tunnel that a proxy opens is a connection of its own: only a plain request names the whole URL.
 _PLAIN = "http"
 _INFORMATIONAL = range(100, 200)
-# How many the first line has.
-_SPACES = 2
 
 
 class Answer(NamedTuple):
@@ -75,16 +74,6 @@ async def read_head(protocol: ResponseHandler) -> tuple[RawResponseMessage, Stre
         if message.code not in _INFORMATIONAL:
             return message, content
     raise AnswerMalformedError("the answer has no final status")
-
-
-def join_head(lines: Sequence[str]) -> bytes:
-    """Return the lines of a request's head, the first one included. Raises: ValueError for what is none."""
-    head, ends = "\r\n".join(lines), len(lines) - 1
-    # Nothing may end a line but what is between them. Looking at each character costs five times as much.
-    found = head.count("\r"), head.count("\n"), head.count("\0")
-    if found != (ends, ends, 0) or lines[0].count(" ") > _SPACES:
-        raise ValueError("a line of the head is not valid")
-    return head.encode()
 
 
 class Destination:

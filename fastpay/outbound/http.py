@@ -1,30 +1,44 @@
 """The one HTTP client for calls to others: HTTP/1.1 over kept-alive connections, bounded in everything.
 
-It is aiohttp underneath: a well-kept library with a compiled parser, a connection pool, and hooks for a
-resolver and a proxy, which calls to addresses of somebody else's choice need. What aiohttp does by default
-and a payment must not do is off: redirects, cookies, proxies from the environment, decompression.
+A payment pays for its call: so a request has no task, and no timer (`http1/pool.py` has one for all
+deadlines). Nothing goes out that the caller did not write. There are no redirects, cookies, proxies or
+codings of contents: a payment must not have any of them.
 """
 
 import asyncio
+import re
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import aiohttp
 import msgspec
 import yarl
 
 from fastpay import limits
 from fastpay.clock import SystemClock
-from fastpay.outbound.exchange import AnswerMalformedError, Opened, join_head, open_connection, read_head
+from fastpay.outbound.http1.answers import AnswerMalformedError
+from fastpay.outbound.http1.connection import Connection
+from fastpay.outbound.http1.heads import join_head
+from fastpay.outbound.http1.pool import Pool
+from fastpay.outbound.lookups import Lookups
+
+_SCHEMES = frozenset(("http", "https"))
+# What names the server, and the target; a fragment is not sent.
+_URL = re.compile("([A-Za-z]+://[^/?#]+)([^#]*)")
 
 
 class Answer(NamedTuple):
-    """An answer in full. Names of headers are in lower case; `milliseconds` is how long it took."""
+    """An answer in full. Names of fields are in lower case; `milliseconds` is how long it took."""
 
     status: int
-    headers: Mapping[str, str]
+    fields: list[tuple[bytes, bytes]]
     body: bytes
     milliseconds: float
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields by their names. Of those that are there several times it has the last one."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.fields}
 
     def json(self) -> Any:
         """Return the body as it is in JSON: only its reader knows the shape, so it has no type here."""
@@ -39,21 +53,18 @@ class NotSentError(NoAnswerError):
     """There was no connection: no byte of the request went out."""
 
 
-_NO_TIMEOUT = aiohttp.ClientTimeout()
+class _Server(NamedTuple):
+    """A server: its connections, and the line of the head that names it."""
 
-
-class _Origin(NamedTuple):
-    """A server: a request that names where to connect, and the line of the head that names it."""
-
-    request: aiohttp.ClientRequest
+    pool: Pool
     host: str
 
 
 class HttpClient:
     """Sends requests, each on a connection that no other request uses meanwhile.
 
-    It belongs to the event loop of its first request. A POST is never sent twice; a GET is, once, where the
-    connection ends without an answer, as a kept-alive one may that the server has just closed.
+    It belongs to the event loop of its first request. A POST is never sent twice; a GET is, once, where a
+    kept-alive connection ends without an answer, as one may that the server has just closed.
     """
 
     def __init__(
@@ -63,13 +74,15 @@ class HttpClient:
         answer_bytes_max: int = limits.outbound_answer_bytes_max,
         timeout_ms: int = limits.outbound_timeout_ms,
         idle_connection_ms: int = limits.outbound_idle_connection_ms,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._connections_max = connections_max
+        """Without `tls` the certificates are trusted that the system trusts."""
+        self._slots = asyncio.Semaphore(connections_max)
         self._answer_bytes_max = answer_bytes_max
         self._timeout_ms = timeout_ms
-        self._idle_s = idle_connection_ms / 1000
-        self._connector: aiohttp.TCPConnector | None = None
-        self._origins: dict[str, _Origin] = {}
+        self._idle_ms = idle_connection_ms
+        self._tls = tls
+        self._servers: dict[str, _Server] = {}
 
     async def send(
         self,
@@ -85,78 +98,108 @@ class HttpClient:
         Raises: NotSentError while there is no connection, NoAnswerError after that.
         """
         begun_ns = SystemClock.monotonic_ns()
-        failure: type[NoAnswerError] = NotSentError
+        within_ms = self._timeout_ms if timeout_ms is None else timeout_ms
+        until_s = asyncio.get_running_loop().time() + within_ms / 1000
         try:
-            async with asyncio.timeout((self._timeout_ms if timeout_ms is None else timeout_ms) / 1000):
-                origin, message = self._prepare(method, yarl.URL(url, encoded=True), headers, body)
-                for is_last in (method != "GET", True):
-                    opened = await open_connection(self._open(), origin.request, _NO_TIMEOUT)
-                    failure = NoAnswerError
-                    try:
-                        status, fields, answer = await self._exchange(opened, message)
-                        break
-                    except aiohttp.ServerDisconnectedError:
-                        if is_last:
-                            raise
-        except TimeoutError as error:
-            raise failure("the server did not answer in time") from error
-        except AnswerMalformedError as error:
-            raise failure(f"the server does not speak HTTP/1.1 ({error})") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise failure(str(error) or type(error).__name__) from error
-        return Answer(status, fields, answer, (SystemClock.monotonic_ns() - begun_ns) / 1_000_000)
+            origin, target = _split(url)
+            server = self._servers.get(origin) or await self._meet(origin)
+            message = _message(method, target, server.host, headers, body)
+        except (OSError, ValueError) as error:
+            raise NotSentError(str(error)) from error
+        if self._slots.locked():
+            await self._wait_for_slot(until_s)
+        else:
+            # It does not wait, so it needs no timer.
+            await self._slots.acquire()
+        try:
+            for is_last in (method != "GET", True):
+                connection = server.pool.take_kept() or await self._connect(server.pool, until_s)
+                is_over = False
+                try:
+                    connection.begin(method, until_s=until_s)
+                    connection.write(message)
+                    content = await self._read(connection)
+                    is_over = True
+                    status, fields = connection.reader.status, connection.reader.fields
+                    duration_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000
+                    return Answer(status, fields, content, duration_ms)
+                except AnswerMalformedError as error:
+                    raise NoAnswerError(f"the server does not speak HTTP/1.1 ({error})") from error
+                except OSError as error:
+                    is_silent = isinstance(error, ConnectionError) and not connection.reader.has_begun
+                    if is_last or not is_silent or not connection.was_used:
+                        raise NoAnswerError(str(error) or type(error).__name__) from error
+                finally:
+                    server.pool.give_back(connection, is_over=is_over)
+        finally:
+            self._slots.release()
+        raise AssertionError("the last attempt returns or raises")
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._connector is not None:
-            await self._connector.close()
+        for server in self._servers.values():
+            server.pool.close()
 
-    def _open(self) -> aiohttp.TCPConnector:
-        if self._connector is None:
-            self._connector = aiohttp.TCPConnector(
-                limit=self._connections_max, keepalive_timeout=self._idle_s
-            )
-        return self._connector
+    async def _meet(self, origin: str) -> _Server:
+        """Return a server that was not asked before. Raises: ValueError for what is none, OSError."""
+        url = yarl.URL(origin, encoded=True)
+        if url.scheme not in _SCHEMES or not url.raw_host or not url.port:
+            raise ValueError("the URL names no server")
+        if url.scheme == "https" and self._tls is None:
+            # It reads the certificates of the system, which takes long.
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        met = _Server(self._open(url), f"Host: {url.host_port_subcomponent}")
+        return self._servers.setdefault(origin, met)
 
-    def _prepare(
-        self, method: str, url: yarl.URL, headers: Mapping[str, str], body: bytes
-    ) -> tuple[_Origin, bytes]:
-        """Return where a request goes and its bytes. Raises: ValueError for what is no line of a head."""
-        name = f"{url.scheme}://{url.raw_authority}"
-        origin = self._origins.get(name)
-        if origin is None:
-            request = aiohttp.ClientRequest("GET", url)
-            origin = self._origins[name] = _Origin(request, f"Host: {url.host_port_subcomponent}")
-        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", origin.host]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method != "GET":
-            lines.append(f"Content-Length: {len(body)}")
-        return origin, join_head(lines) + b"\r\n\r\n" + body
+    def _open(self, url: yarl.URL) -> Pool:
+        return Pool(
+            url,
+            turn_ms=limits.outbound_turn_ms,
+            idle_ms=self._idle_ms,
+            tls=self._tls if url.scheme == "https" else None,
+            resolve=Lookups(1).resolve,
+        )
 
-    async def _exchange(self, opened: Opened, message: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send a request and return its answer: status, headers by names in lower case, and body."""
-        connection, protocol, transport = opened
+    async def _wait_for_slot(self, until_s: float) -> None:
+        """Wait until there may be one more connection. Raises: NotSentError."""
         try:
-            protocol.set_response_params(
-                read_until_eof=True,
-                auto_decompress=False,
-                max_line_size=limits.outbound_head_line_bytes_max,
-                max_field_size=limits.outbound_head_line_bytes_max,
-            )
-            transport.write(message)
-            head, content = await read_head(protocol)
-            if int(head.headers.get("Content-Length", 0)) > self._answer_bytes_max:
-                raise ValueError("the response is too long")
-            body = bytearray()
-            while chunk := await content.readany():
-                body += chunk
-                if len(body) > self._answer_bytes_max:
-                    raise ValueError("the response is too long")
-        except aiohttp.http.HttpProcessingError as error:
-            connection.close()
-            raise AnswerMalformedError(error.message.partition(":")[0]) from error
-        except BaseException:
-            connection.close()
-            raise
-        connection.release()
-        return head.code, {name.lower(): value for name, value in head.headers.items()}, bytes(body)
+            async with asyncio.timeout_at(until_s):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise NotSentError("no connection was free in time") from error
+
+    async def _connect(self, pool: Pool, until_s: float) -> Connection:
+        """Return a new connection. Raises: NotSentError."""
+        left_s = until_s - asyncio.get_running_loop().time()
+        try:
+            return await pool.connect(min(left_s, limits.outbound_connect_ms / 1000))
+        except TimeoutError as error:
+            raise NotSentError("there was no connection in time") from error
+        except (OSError, ValueError) as error:
+            raise NotSentError(str(error) or type(error).__name__) from error
+
+    async def _read(self, connection: Connection) -> bytes:
+        """Return the body once the answer is over. Raises: NoAnswerError, and what ended the connection."""
+        reader = connection.reader
+        while not reader.is_over:
+            await connection.heard()
+            if max(reader.buffered, reader.length) > self._answer_bytes_max:
+                raise NoAnswerError("the response is too long")
+        return reader.take()
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return what names the server, and the target. Raises: ValueError."""
+    parts = _URL.match(url)
+    if parts is None:
+        raise ValueError("the URL names no server")
+    origin, target = parts.groups()
+    return origin, target if target.startswith("/") else f"/{target}"
+
+
+def _message(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a request in bytes. Raises: ValueError for what is no line of a head."""
+    lines = [f"{method} {target} HTTP/1.1", host, *[f"{name}: {value}" for name, value in headers.items()]]
+    if body or method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    return join_head(lines) + b"\r\n\r\n" + body

@@ -21,12 +21,12 @@ from fastpay.engine.relay.ports import Delivery, DeliveryOutcome, Failure, Targe
 from fastpay.observability import traces
 from fastpay.outbound import delivery_times
 from fastpay.outbound.address_policy import AddressPolicy, AddressRefused
+from fastpay.outbound.lookups import Lookups, Resolve
 from fastpay.outbound.signatures import WebhookSigner
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from fastpay.outbound.connector import Resolve
     from fastpay.outbound.exchange import Answer, Destination
 
 _FIXED = {
@@ -219,7 +219,7 @@ class WebhookDeliverer:
         return connector
 
     def _open(self, policy: AddressPolicy) -> "aiohttp.BaseConnector":
-        from fastpay.outbound.connector import Lookups, open_connector  # noqa: PLC0415 - see `_load`
+        from fastpay.outbound.connector import open_connector  # noqa: PLC0415 - see `_load`
 
         assert self._tls is not None, "the certificates are loaded before"
         if self._resolve is None:

@@ -97,7 +97,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "h2": ("server/", "_native/"),
     "hpack": ("server/",),
     "hyperframe": ("server/",),
-    "httptools": ("server/", "_native/", "outbound/legacy/"),
+    "httptools": ("server/", "_native/", "outbound/http1/"),
     "uvloop": ("operations/process.py",),
     "opentelemetry": ("observability/",),
     "starlette": ("api/", "operations/process.py"),

@@ -50,17 +50,17 @@ RELAY = (
     ),
     Mutant(
         "let-slow-names-take-every-lookup",
-        "fastpay/outbound/connector.py",
+        "fastpay/outbound/lookups.py",
         "asyncio.Semaphore(count)",
         "asyncio.Semaphore(min(count, 4))",
-        ("tests/unit/outbound/test_connector.py",),
+        ("tests/unit/outbound/test_lookups.py",),
     ),
     Mutant(
         "give-a-lookups-place-back-before-it-ends",
-        "fastpay/outbound/connector.py",
+        "fastpay/outbound/lookups.py",
         "        return await found\n",
         "        try:\n            return await found\n        finally:\n            self._slots.release()\n",
-        ("tests/unit/outbound/test_connector.py",),
+        ("tests/unit/outbound/test_lookups.py",),
     ),
     Mutant(
         "read-the-log-however-much-waits",
@@ -85,7 +85,7 @@ RELAY = (
     ),
     Mutant(
         "let-a-header-begin-another-line",
-        "fastpay/outbound/exchange.py",
+        "fastpay/outbound/http1/heads.py",
         'if found != (ends, ends, 0) or lines[0].count(" ") > _SPACES:',
         "if False:",
         ("tests/unit/outbound/test_exchange.py",),

@@ -1,7 +1,6 @@
 """Passes requests to the legacy API over connections that are kept alive.
 
-Passing on is what fastpay does for a whole older API, so its HTTP/1.1 is its own but for the parser: a
-general client makes a request, a response, a task and timers for each, and adds fields of its own.
+Requests and answers go through in the pieces in which they come, and as fast as the slower side takes them.
 """
 
 import asyncio
@@ -14,11 +13,11 @@ from fastpay import limits
 from fastpay.engine.dependency_ports import Part
 from fastpay.engine.rollout.ports import PassedAnswer, PassedBody, PassedRequest
 from fastpay.errors import FastpayError, LegacyFailed, LegacyLoop, LegacyUnavailable, Overloaded
-from fastpay.outbound.connector import Lookups, Resolve
+from fastpay.outbound.http1.connection import Connection
+from fastpay.outbound.http1.pool import Pool
 from fastpay.outbound.legacy import fields
-from fastpay.outbound.legacy.connection import Connection
 from fastpay.outbound.legacy.exchange import Exchange, Lost
-from fastpay.outbound.legacy.pool import Pool
+from fastpay.outbound.lookups import Lookups, Resolve
 
 # RFC 9110 9.2.2. What a connection's end overtook may be sent again for these only (RFC 9112 9.3.1).
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
@@ -47,8 +46,9 @@ class LegacyClient:
             tls = ssl.create_default_context()
         self._pool = Pool(
             where,
-            timeout_ms=timeout_ms,
+            turn_ms=limits.legacy_turn_ms,
             idle_ms=idle_ms,
+            silent_ms=timeout_ms,
             tls=tls,
             # A name that is long without an answer holds no thread of the event loop's.
             resolve=resolve or Lookups(1).resolve,
@@ -145,7 +145,7 @@ class LegacyClient:
     async def _take(self) -> Connection:
         """Return a connection on which nothing has come yet. Raises: LegacyUnavailable."""
         try:
-            connection = await self._pool.take()
+            connection = self._pool.take_kept() or await self._pool.connect(limits.legacy_connect_ms / 1000)
         except (OSError, UnicodeError) as error:
             self._part.lost(str(error) or type(error).__name__)
             raise LegacyUnavailable("The legacy API cannot be reached. Nothing was sent to it.") from error

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from fastpay.engine.rollout.ports import ClientLeft, Fields, PassedBody, PassedRequest
 from fastpay.errors import FastpayError, LegacyBroke, LegacyFailed, LegacySilent, LegacyTimedOut
 from fastpay.observability import telemetry
+from fastpay.outbound.http1.connection import Connection
 from fastpay.outbound.legacy import fields
-from fastpay.outbound.legacy.connection import Connection
 
 _log = telemetry.Log("fastpay.legacy")
 

@@ -1,11 +1,19 @@
 """fastpay/outbound/http.py: calls to servers that say anything."""
 
 import asyncio
+import socket
+import ssl
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fastpay import limits
 from fastpay.outbound.http import HttpClient, NoAnswerError, NotSentError
+from tests.support.doors import make_certificate
+from tests.support.http_server import run
+from tests.unit.outbound.http1.wires import CUT, GOOD, REFUSED
 from tests.unit.outbound.receivers import receiving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -161,3 +169,136 @@ async def test_what_is_said_of_a_kept_connection_is_what_is_known() -> None:
         assert failed.type is NoAnswerError
         await client.close()
     assert receiver.connections == 1
+
+
+@pytest.mark.parametrize(("wire", "method", "body", "keeps"), GOOD.values(), ids=GOOD)
+async def test_an_answer_is_read_to_its_end_and_its_connection_kept_if_it_may_be(
+    wire: bytes, method: str, body: bytes, keeps: bool
+) -> None:
+    async with receiving(wire) as receiver:
+        client = HttpClient()
+        for _ in range(2):
+            answer = await client.send(method, receiver.url, headers={})
+            assert answer.body == body
+        await client.close()
+        assert receiver.connections == (1 if keeps else 2)
+
+
+@pytest.mark.parametrize(
+    ("wire", "closes"),
+    [*((wire, False) for wire in REFUSED.values()), *((wire, True) for wire in CUT.values())],
+    ids=[*REFUSED, *CUT],
+)
+async def test_what_is_no_answer_leaves_a_request_in_doubt(wire: bytes, closes: bool) -> None:
+    async with receiving(wire, closes=closes) as receiver:
+        assert await lost(receiver.url) is NoAnswerError
+        assert len(receiver.requests) == 1
+
+
+async def test_only_a_get_of_which_nothing_was_answered_on_a_kept_connection_is_sent_again() -> None:
+    for begun, times in ((b"", 2), (b"HTTP/1.1 2", 1)):
+        async with receiving(OK) as receiver:
+            client = HttpClient()
+            await client.send("GET", receiver.url, headers={})
+            receiver.answer, receiver.closes = begun, True
+            with pytest.raises(NoAnswerError):
+                await client.send("GET", receiver.url, headers={})
+            await client.close()
+            assert len(receiver.requests) == 1 + times
+            receiver.requests.clear()
+            # There was no answer on this connection before.
+            with pytest.raises(NoAnswerError):
+                await send(receiver.url, "GET")
+            assert len(receiver.requests) == 1
+
+
+async def test_the_connection_that_was_used_last_is_the_next_one_and_idle_ones_are_closed() -> None:
+    async with receiving(OK) as receiver:
+        client = HttpClient(idle_connection_ms=3_600_000)
+        await asyncio.gather(*(client.send("GET", receiver.url, headers={}) for _ in range(2)))
+        pool = next(iter(client._servers.values())).pool
+        last, used = pool._idle[-1], []
+        for _ in range(3):
+            await client.send("GET", receiver.url, headers={})
+            used.append(pool._idle[-1])
+        pool._turns.now += pool._idle_turns
+        pool._look()
+        found = last.is_open, pool._idle, pool._timer
+        await client.close()
+        assert used == [last] * 3
+        assert receiver.connections == 2
+        assert found == (False, [], None)
+
+
+async def test_what_comes_unasked_is_no_answer_to_the_next_request() -> None:
+    async with receiving(OK + OK) as receiver:
+        client = HttpClient(connections_max=1)
+        for _ in range(3):
+            await client.send("POST", receiver.url, headers={})
+        assert receiver.connections == 3
+        await client.close()
+
+
+def test_what_came_while_the_process_stood_still_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the loop of production."""
+    monkeypatch.setattr(limits, "outbound_turn_ms", 400)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        time.sleep(0.45)  # noqa: ASYNC251
+        await reader.read()
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            assert await send(url, timeout_ms=50) == (200, b"{}")
+
+    run(main())
+
+
+async def test_only_a_server_that_shows_its_name_gets_a_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_certificate(tmp_path)
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_side.load_cert_chain(made.cert, made.key)
+    trusting = ssl.create_default_context(cafile=str(made.cert))
+    async with receiving(OK, tls=server_side) as receiver:
+        url = receiver.url.replace("http", "https", 1)
+        names = []
+
+        def look(host: str, port: int, **_: object) -> Any:
+            names.append(host)
+            return [(0, 0, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look)
+        for host in ("127.0.0.1", "localhost"):
+            assert await send(url.replace("127.0.0.1", host), tls=trusting) == (200, b"{}")
+        assert await lost(url.replace("127.0.0.1", "other.example"), tls=trusting) is NotSentError
+        assert await lost(url) is NotSentError
+        assert len(receiver.requests) == 2
+        # An address is no name.
+        assert names == ["localhost", "other.example"]
+
+
+@pytest.mark.parametrize("url", ["ftp://a/b", "http:///b", "/b", "", "http://a:x/", "http://[::1/"])
+async def test_a_url_that_names_no_server_is_never_asked(url: str) -> None:
+    assert await lost(url) is NotSentError
+
+
+async def test_a_query_right_behind_the_server_and_a_fragment() -> None:
+    async with receiving(OK) as receiver:
+        await send(f"{receiver.url}?a=/b#c")
+        assert receiver.requests[0].startswith(b"POST /?a=/b HTTP/1.1\r\n")
+
+
+async def test_a_client_that_was_closed_sends_nothing() -> None:
+    async with receiving(OK) as receiver:
+        client = HttpClient()
+        await client.send("POST", receiver.url, headers={})
+        await client.close()
+        with pytest.raises(NotSentError):
+            await client.send("POST", receiver.url, headers={})
+        assert len(receiver.requests) == 1

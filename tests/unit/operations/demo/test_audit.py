@@ -32,7 +32,7 @@ class Told(Client):
             "latest_charge": {"amount_refunded": 0, "captured": True},
             "metadata": {"order": identifier[-1]},
         }
-        return Answer(200, {}, msgspec.json.encode(body), 1.0)
+        return Answer(200, [], msgspec.json.encode(body), 1.0)
 
 
 def test_payments_that_read_as_they_were_listed_are_no_fault() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from fastpay import limits
 from fastpay.engine.rollout.ports import ClientLeft
-from fastpay.errors import LegacyFailed, LegacySilent, LegacyUnavailable
+from fastpay.errors import LegacyBroke, LegacyFailed, LegacySilent, LegacyUnavailable
 from tests.support.legacy import OK, Heard, read_body, reset
+from tests.unit.outbound.http1.wires import CUT, REFUSED
 from tests.unit.outbound.legacy.older import LONGER_S, Body, Whole, asking, here, request, whole
 
 CHUNKED = [("transfer-encoding", "chunked")]
@@ -89,7 +90,7 @@ async def test_what_a_client_takes_slowly_is_not_read_ahead_nor_late() -> None:
             first = await answer.next()
             assert first is not None
             # What the event loop reads at once comes on top.
-            assert len(first) <= limits.legacy_ahead_bytes_max + 262_144
+            assert len(first) <= limits.outbound_ahead_bytes_max + 262_144
             length = len(first)
             while piece := await answer.next():
                 length += len(piece)
@@ -217,6 +218,22 @@ async def test_a_name_is_resolved_once_and_the_address_that_answered_is_the_firs
         assert resolved == ["older.example"]
         assert len(older.requests) == 5
         assert client._pool._addresses == ["127.0.0.1", "127.0.0.2"]
+
+
+@pytest.mark.parametrize("wire", [*REFUSED.values(), *CUT.values()], ids=[*REFUSED, *CUT])
+async def test_what_is_no_answer_is_not_passed_on(wire: bytes) -> None:
+    """A read says so, and whoever changes anything is told that it may have been carried out."""
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(wire)
+        if wire in REFUSED.values():
+            await reader.read()
+
+    async with asking(serve, timeout_ms=3_600_000) as (_, client):
+        for method, failure in (("GET", LegacyFailed), ("POST", LegacyBroke)):
+            with pytest.raises(failure):
+                await whole(client, method)
 
 
 async def test_nothing_is_sent_to_a_name_without_an_address() -> None:

@@ -16,6 +16,7 @@ from fastpay.outbound.processors.contract import ContractProcessor
 from fastpay.signing import sign_request
 from tests.pages.blocks import block
 from tests.unit.engine.hand_clock import HandClock
+from tests.unit.outbound.http1.wires import REFUSED
 from tests.unit.outbound.processors.services import (
     CVC,
     NUMBER,
@@ -180,6 +181,14 @@ async def test_only_an_answer_about_our_reference_says_that_it_is_not_there() ->
         found = await ask(reply, is_late=is_late)
         assert found is not None
         assert found.status == "unknown"
+
+
+async def test_whatever_is_no_answer_leaves_an_order_unknown_and_is_not_sent_again() -> None:
+    async with serving(lambda _: wire) as (service, calls, _clock):
+        processor = ContractProcessor(calls, SECRETS, service.url)
+        for number, wire in enumerate(REFUSED.values(), 1):
+            known = await processor.carry_out(authorization(), timeout_ms=TIMEOUT_MS)
+            assert (known.status, len(service.asked)) == ("unknown", number), wire
 
 
 async def test_a_service_that_is_not_there_was_sent_nothing() -> None:

@@ -28,13 +28,13 @@ class AnswerMalformedError(Exception):
 class AnswerReader:
     """One answer after another of a connection. Names of fields are in lower case.
 
-    `status` is 0 until the head of the final answer is here, `buffered` how much of its body waits to be
-    taken.
+    `status` is 0 until the head of the final answer is here. `length` is that of the body if the head says
+    it, or else 0, and `buffered` how much of the body waits to be taken.
     """
 
     __slots__ = (
         *("_informational", "_is_head", "_is_until_end", "_lines", "_parser", "_pieces", "_unread"),
-        *("buffered", "fields", "has_begun", "is_over", "keeps", "status"),
+        *("buffered", "fields", "has_begun", "is_over", "keeps", "length", "status"),
     )
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class AnswerReader:
         self._is_until_end = self.has_begun = self.is_over = self.keeps = False
         self._lines: list[tuple[bytes, bytes]] = []
         self._pieces.clear()
-        self._informational = self._unread = self.buffered = self.status = 0
+        self._informational = self._unread = self.buffered = self.length = self.status = 0
         self.fields: list[tuple[bytes, bytes]] = []
 
     def feed(self, data: bytes) -> None:
@@ -74,7 +74,7 @@ class AnswerReader:
                 self.keeps = False
         elif self.buffered == before:
             self._unread += len(data)
-            if self._unread > limits.legacy_head_bytes_max:
+            if self._unread > limits.outbound_head_bytes_max:
                 raise AnswerMalformedError("a head or the trailers of the answer are too long")
         else:
             self._unread = 0
@@ -108,9 +108,9 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field of a head or of trailers."""
-        if len(self._lines) >= limits.legacy_head_fields_max:
+        if len(self._lines) >= limits.outbound_head_fields_max:
             raise AnswerMalformedError("the answer has too many header fields")
-        if len(name) + len(value) > limits.legacy_head_line_bytes_max:
+        if len(name) + len(value) > limits.outbound_head_line_bytes_max:
             raise AnswerMalformedError("a header field of the answer is too long")
         self._lines.append((name.lower(), value.rstrip(b" \t")))
 
@@ -124,7 +124,11 @@ class AnswerReader:
                 raise AnswerMalformedError("it switches to a protocol that nobody asked for")
             self._lines = []
             self._informational += 1
-            if self._informational > limits.legacy_informational_max or length or coding is not None:
+            if (
+                self._informational > limits.outbound_informational_max
+                or length is not None
+                or coding is not None
+            ):
                 raise AnswerMalformedError("the answer has no final status")
             return
         if not _FINAL_MIN <= status <= _FINAL_MAX:
@@ -137,8 +141,9 @@ class AnswerReader:
         # RFC 9112 6.1: what an HTTP/1.0 server says about chunks is not to be relied upon.
         self.keeps = self._parser.should_keep_alive() and (coding is None or version == _VERSION)
         self.status, self.fields, self._lines = status, lines, []
+        self.length = length or 0
         self.is_over = self._is_head
-        self._is_until_end = not length and coding is None
+        self._is_until_end = length is None and coding is None
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of the body."""
@@ -148,16 +153,17 @@ class AnswerReader:
         self.buffered += len(data)
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note the end. Without a body the length was none of it (RFC 9110 8.6)."""
+        self.length = self.buffered
         self.is_over = self.status != 0
 
 
-def _framing(lines: list[tuple[bytes, bytes]]) -> tuple[bool, bytes | None]:
-    """Return whether a head has a length, and its transfer codings."""
-    length, codings = False, None
+def _framing(lines: list[tuple[bytes, bytes]]) -> tuple[int | None, bytes | None]:
+    """Return the length in a head, which the parser has found valid, and its transfer codings."""
+    length, codings = None, None
     for name, value in lines:
         if name == b"content-length":
-            length = True
+            length = int(value)
         elif name == b"transfer-encoding":
             codings = value.lower() if codings is None else codings + b", " + value.lower()
     return length, codings

@@ -1,14 +1,16 @@
-"""The connections to the legacy API: those with a request, and those that are kept for the next ones."""
+"""The connections to one server: those with a request, and those that are kept for the next ones."""
 
 import asyncio
+import math
 import ssl
-from math import ceil
+from contextlib import suppress
+from ipaddress import ip_address
 
 import yarl
 
 from fastpay import limits
-from fastpay.outbound.connector import Resolve
-from fastpay.outbound.legacy.connection import Connection, Turns
+from fastpay.outbound.http1.connection import Connection, Turns
+from fastpay.outbound.lookups import Resolve
 
 
 class Pool:
@@ -21,20 +23,25 @@ class Pool:
         self,
         url: yarl.URL,
         *,
-        timeout_ms: int,
+        turn_ms: int,
         idle_ms: int,
+        silent_ms: int = 0,
         tls: ssl.SSLContext | None,
         resolve: Resolve,
     ) -> None:
-        """Connections are over TLS if `tls` is given. `url` says where to."""
+        """Connections are over TLS if `tls` is given. `url` says where to.
+
+        The timer looks every `turn_ms`. The server may be silent for `silent_ms` while it is its turn.
+        """
         assert url.raw_host is not None
         assert url.port is not None
         self._host, self._port = url.raw_host, url.port
         self._tls = tls
         self._resolve = resolve
+        self._turn_s = turn_ms / 1000
         # A turn may come at once, so one more is a whole timeout.
-        self._silent_turns = ceil(timeout_ms / limits.legacy_turn_ms)
-        self._idle_turns = ceil(idle_ms / limits.legacy_turn_ms)
+        self._silent_turns = math.ceil(silent_ms / turn_ms)
+        self._idle_turns = math.ceil(idle_ms / turn_ms)
         self._turns = Turns()
         self._timer: asyncio.TimerHandle | None = None
         self._lent: set[Connection] = set()
@@ -42,23 +49,31 @@ class Pool:
         self._addresses: list[str] = []
         self._resolved_s = 0.0
         self._lookup: asyncio.Task[Exception | None] | None = None
+        self._is_closed = False
+        with suppress(ValueError):
+            ip_address(self._host)
+            # It is no name.
+            self._addresses, self._resolved_s = [self._host], math.inf
 
-    async def take(self) -> Connection:
-        """Lend a connection on which nothing has come yet, to `give_back`. Raises: OSError, UnicodeError."""
+    def take_kept(self) -> Connection | None:
+        """Lend a connection that is kept and on which nothing has come, to `give_back`. None without one."""
         idle = self._idle
         while idle:
             connection = idle.pop()
             if connection.is_open:
-                break
-        else:
-            async with asyncio.timeout(limits.legacy_connect_ms / 1000):
-                connection = await self._connect()
-            if not connection.is_open:
-                raise ConnectionResetError("it closed the connection before anything was sent")
-        self._lent.add(connection)
-        if self._timer is None:
-            self._start_timer()
-        return connection
+                return self._lend(connection)
+        return None
+
+    async def connect(self, within_s: float) -> Connection:
+        """Lend a new connection, to `give_back`. Nothing is sent. Raises: OSError, UnicodeError."""
+        async with asyncio.timeout(within_s):
+            connection = await self._connect(within_s)
+        if self._is_closed:
+            connection.close()
+            raise ConnectionAbortedError("the client has been closed")
+        if not connection.is_open:
+            raise ConnectionResetError("it closed the connection before anything was sent")
+        return self._lend(connection)
 
     def give_back(self, connection: Connection, *, is_over: bool) -> None:
         """Keep a connection if its answer `is_over` and it may have another request."""
@@ -70,6 +85,7 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -79,11 +95,17 @@ class Pool:
             connection.close()
         self._idle.clear()
 
-    async def _connect(self) -> Connection:
+    def _lend(self, connection: Connection) -> Connection:
+        self._lent.add(connection)
+        if self._timer is None:
+            self._start_timer()
+        return connection
+
+    async def _connect(self, within_s: float) -> Connection:
         """Connect to the first address that answers in its time. Raises: OSError, UnicodeError."""
         loop, failure = asyncio.get_running_loop(), OSError("its name has no address")
         addresses = await self._find_addresses()
-        part_s = limits.legacy_connect_ms / 1000 / max(1, min(len(addresses), limits.legacy_addresses_tried))
+        part_s = within_s / max(1, min(len(addresses), limits.outbound_addresses_tried))
         for address in addresses:
             try:
                 async with asyncio.timeout(part_s):
@@ -110,10 +132,12 @@ class Pool:
         long, and if it fails, those that are known already are used.
         """
         if self._lookup is None and asyncio.get_running_loop().time() >= self._resolved_s:
-            self._lookup = asyncio.create_task(self._look_up(), name="look the older API's name up")
+            self._lookup = asyncio.create_task(self._look_up(), name="look a server's name up")
         lookup = self._lookup
         if lookup is not None:
-            await asyncio.wait((lookup,), timeout=limits.legacy_lookup_ms / 1000 if self._addresses else None)
+            await asyncio.wait(
+                (lookup,), timeout=limits.outbound_lookup_ms / 1000 if self._addresses else None
+            )
             failure = lookup.result() if lookup.done() else None
             if failure is not None and not self._addresses:
                 raise failure
@@ -133,17 +157,18 @@ class Pool:
         finally:
             self._lookup = None
             if self._addresses:
-                self._resolved_s = asyncio.get_running_loop().time() + limits.legacy_resolved_ms / 1000
+                self._resolved_s = asyncio.get_running_loop().time() + limits.outbound_resolved_ms / 1000
 
     def _start_timer(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(limits.legacy_turn_ms / 1000, self._look)
+        self._timer = loop.call_later(self._turn_s, self._look)
 
     def _look(self) -> None:
         """Look through everything that has a deadline."""
         self._turns.now += 1
+        now_s = asyncio.get_running_loop().time()
         for connection in list(self._lent):
-            connection.look(self._silent_turns)
+            connection.look(self._silent_turns, now_s)
         last = self._turns.now - self._idle_turns
         kept = []
         for connection in self._idle:

@@ -1,18 +1,21 @@
-"""One connection to the legacy API: requests go out on it one by one, and each is answered before the next.
+"""One connection to a server: requests go out on it one by one, and each is answered before the next.
 
     begin ---> write, drain ... sent ---> heard ... ---> release: `is_idle` until the next begin
                                                     or:  fail, close
 
 What comes while nobody asks closes it: it would be taken for the next answer. Reading stops while nobody
 takes the answer, and `drain` waits while the socket takes no more of the request.
+
+A request has a deadline (`begin`), or the server may be silent for so long only (`await_answer`), or both.
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any, cast
 
 from fastpay import limits
-from fastpay.outbound.legacy.answers import AnswerMalformedError, AnswerReader
+from fastpay.outbound.http1.answers import AnswerMalformedError, AnswerReader
 
 
 class Turns:
@@ -32,7 +35,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         *("_drained", "_heard", "_is_reading_paused", "_is_writing_paused", "_noticed", "_transport"),
-        *("_turns", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "was_used"),
+        *("_turns", "_until_s", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "was_used"),
     )
 
     def __init__(self, turns: Turns) -> None:
@@ -44,18 +47,24 @@ class Connection(asyncio.Protocol):
         self._is_reading_paused = self._is_writing_paused = False
         self.reader = AnswerReader()
         self.error: Exception | None = None
-        # Whether it is the legacy API's turn: only then there is a deadline. `since` is when it last did
-        # anything, or its turn began.
+        # Whether it is the server's turn: only then silence counts. `since` is when it last did anything, or
+        # its turn began.
         self.is_awaited = False
         self.since = 0
         self.is_open = self.is_idle = True
-        # The legacy API may have closed a connection that it has answered on before.
+        self._until_s = math.inf
+        # The server may have closed a connection that it has answered on before.
         self.was_used = False
 
-    def begin(self, method: str, noticed: Callable[[], None]) -> None:
-        """Expect an answer. `noticed` is called once if the answer is not over at the next look."""
+    def begin(
+        self, method: str, noticed: Callable[[], None] | None = None, *, until_s: float = math.inf
+    ) -> None:
+        """Expect an answer, until this time of the event loop's clock.
+
+        `noticed` is called once if the answer is not over at the next look.
+        """
         self.reader.expect(method)
-        self._noticed, self.since = noticed, self._turns.now
+        self._noticed, self.since, self._until_s = noticed, self._turns.now, until_s
         self.is_idle = self.is_awaited = False
 
     def write(self, data: bytes) -> None:
@@ -75,7 +84,7 @@ class Connection(asyncio.Protocol):
         self.is_awaited = False
 
     def await_answer(self) -> None:
-        """Begin the legacy API's turn."""
+        """Begin the server's turn."""
         self.is_awaited, self.since = True, self._turns.now
 
     async def heard(self) -> None:
@@ -121,8 +130,12 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
         self.reader.close()
 
-    def look(self, turns_max: int) -> None:
-        """Fail if the legacy API is late; called once a turn while there is a request."""
+    def look(self, turns_max: int, now_s: float) -> None:
+        """Fail if the server is late; called once a turn while there is a request."""
+        if now_s >= self._until_s and not self.reader.is_over:
+            # What came while the process stood still has been read: event loops look at sockets first.
+            self.fail(TimeoutError("the server did not answer in time"))
+            return
         quiet = self._turns.now - self.since
         if self._noticed is not None:
             noticed, self._noticed = self._noticed, None
@@ -155,7 +168,7 @@ class Connection(asyncio.Protocol):
         except AnswerMalformedError as error:
             self.fail(error)
             return
-        if reader.buffered > limits.legacy_ahead_bytes_max and self._transport is not None:
+        if reader.buffered > limits.outbound_ahead_bytes_max and self._transport is not None:
             self._transport.pause_reading()
             self._is_reading_paused = True
         if reader.status:

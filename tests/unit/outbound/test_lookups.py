@@ -1,4 +1,4 @@
-"""fastpay/outbound/connector.py: names that their own servers do not answer take nothing from others."""
+"""fastpay/outbound/lookups.py: names that their own servers do not answer take nothing from others."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fastpay.clock import SystemClock
-from fastpay.outbound.connector import Lookups
+from fastpay.outbound.lookups import Lookups
 from fastpay.outbound.webhooks import WebhookDeliverer
 from tests.support.servers import PATIENCE_SECONDS
 from tests.unit.outbound.receivers import LOCAL, delivery, receiving, resolving, target
@@ -99,7 +99,7 @@ async def test_without_a_thread_there_is_no_address_and_no_place_is_lost(
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr("fastpay.outbound.connector.start_new_thread", fail)
+        patched.setattr("fastpay.outbound.lookups.start_new_thread", fail)
         with pytest.raises(OSError, match="no thread"):
             await lookups.resolve("fast.example", 1)
     assert await lookups.resolve("fast.example", 1)
