@@ -27,8 +27,8 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "100",
     "shared_buffers": "128MB",
-    # Checkpoints are spread over minutes, and not forced by volume during a burst. After each one, whole pages
-    # are logged again, which are compressed.
+    # Checkpoints are spread over minutes, and not forced by volume during a burst. After each one, whole
+    # pages are logged again, which are compressed.
     "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
