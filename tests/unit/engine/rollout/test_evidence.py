@@ -42,14 +42,17 @@ def test_a_block_is_expected_not_to_add_evidence_unless_fastpay_is_worse(seen: S
             assert grown <= 1 + 1e-9, (there, here, rate, own_rate)
 
 
+def bad_of(chance: random.Random, rate: float, count: int) -> list[int]:
+    """Return how many of `count` requests are bad in each block."""
+    likely = [math.comb(count, bad) * rate**bad * (1 - rate) ** (count - bad) for bad in range(count + 1)]
+    return chance.choices(range(count + 1), likely, k=BLOCKS)
+
+
 def simulated(chance: random.Random, rates: tuple[float, float], requests: tuple[int, int]) -> int | None:
     """Return the block after which fastpay is taken for worse, looking after each; None if never."""
     evidence = Evidence()
-    for block in range(BLOCKS):
-        bad = [
-            sum(chance.random() < rate for _ in range(count))
-            for rate, count in zip(rates, requests, strict=True)
-        ]
+    drawn = [bad_of(chance, rate, count) for rate, count in zip(rates, requests, strict=True)]
+    for block, bad in enumerate(zip(*drawn, strict=True)):
         evidence = evidence.after(Sides(requests[0], bad[0], requests[1], bad[1]))
         if evidence.is_worse:
             return block + 1
