@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import uvloop
 
-from benchmarks import samples
+from benchmarks import fronting, samples
 from benchmarks.asking import Asking
 from benchmarks.delivering import delivering
 from benchmarks.exporting import Exporting
@@ -190,6 +190,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         delivering() as deliver,
         paying() as (pay, pay_live),
         forwarding() as (there_and_back, serve_forwarded),
+        fronting.fronting(new_service) as pass_on,
     ):
         yield {
             "GET through a connection": lambda: feed(GET),
@@ -220,6 +221,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
             "forward 16 payments and serve them": there_and_back,
             "serve 16 forwarded payments": serve_forwarded,
+            "pass 16 reads on": lambda: pass_on(fronting.GET),
+            "pass 16 payments on": lambda: pass_on(fronting.POST),
             "deliver 16 events, signed twice": deliver,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
             **lists,

@@ -39,6 +39,8 @@ _LONG = {
     "32 payments through the writer",
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",
+    "pass 16 reads on",
+    "pass 16 payments on",
     "deliver 16 events, signed twice",
     "a page of 100 charges",
     "a page of 100 events",

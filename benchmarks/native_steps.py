@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
-from fastpay._native import digit_runs, headers, json_pieces, target, transfers_json
+from fastpay._native import digit_runs, headers, json_pieces, passed_fields, target, transfers_json
 from fastpay._native.arrays import ArrayType, Field, encode_table
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
@@ -36,6 +36,7 @@ from tests.reference import card_finder as plain_card_finder
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
 from tests.reference import json_pieces as plain_pieces
+from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import sampling as plain_sampling
 from tests.reference import transfers_json as plain_transfers
 
@@ -88,6 +89,15 @@ def test_arrays_of_64_records_in_plain_python(benchmark: BenchmarkFixture) -> No
 @pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])
 def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]) -> None:
     assert benchmark(decode, _HEADERS)["accept"] == "*/*"
+
+
+@pytest.mark.parametrize("fields", [passed_fields, plain_passed_fields], ids=["compiled", "plain"])
+def test_fields_of_what_is_passed_on(benchmark: BenchmarkFixture, fields: Any) -> None:
+    def pass_on() -> Any:
+        fields.request_head(b"GET / HTTP/1.1", _HEADERS, "1.1", "http", "127.0.0.1", "req_1", None)
+        return fields.answer_fields(200, _HEADERS[3:], "req_1")
+
+    assert benchmark(pass_on)[-1] == (b"request-id", b"req_1")
 
 
 @pytest.mark.parametrize("look", [digit_runs.in_form, plain_digit_runs.in_form], ids=["compiled", "plain"])

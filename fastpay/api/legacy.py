@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from fastpay._native.headers import decode as decode_headers
 from fastpay.api.answers import failure
@@ -93,14 +93,18 @@ class Body:
 
     async def begin(self) -> None:
         """Wait for the first piece. Raises: ClientLeft."""
-        message = await self._next_message()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
         self.first, self.is_whole = message.get("body", b""), not message.get("more_body", False)
 
     async def next(self) -> bytes | None:
         """Return the next piece, None at the end. Raises: ClientLeft."""
         if self.is_whole:
             return None
-        message = await self._next_message()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
         self.is_whole = not message.get("more_body", False)
         piece: bytes = message.get("body", b"")
         return piece
@@ -109,12 +113,6 @@ class Body:
         """Return once the client has left."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-    async def _next_message(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        return message
 
 
 class _BrokeOff(Exception):

@@ -27,14 +27,10 @@ def is_reference(value: str) -> bool:
 
 def named_in(query: bytes, body: bytes, content_type: str, *, besides: Collection[str] = ()) -> list[str]:
     """Return the identifiers that parameters name. Whoever answers refuses what cannot be read."""
-    pairs = [*_form(query)]
+    pairs = _form_references(query) if query else []
     if body:
-        pairs += _json(body) if "json" in content_type.lower() else _form(body)
-    return [
-        value
-        for name, value in pairs
-        if name.partition("[")[0] not in _TEXTS and name not in besides and is_reference(value)
-    ]
+        pairs += _json_references(body) if "json" in content_type.lower() else _form_references(body)
+    return [value for name, value in pairs if name.partition("[")[0] not in _TEXTS and name not in besides]
 
 
 def with_ours(query: bytes, ours: Mapping[str, str]) -> bytes:
@@ -74,6 +70,27 @@ def _json(body: bytes) -> Iterable[tuple[str, str]]:
         return _leaves("", msgspec.json.decode(body))
     except (msgspec.DecodeError, RecursionError):
         return ()
+
+
+def _json_references(body: bytes) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in _json(body) if is_reference(value)]
+
+
+def _form_references(text: bytes) -> list[tuple[str, str]]:
+    """Return the parameters of a form whose values are references, as `parse_qsl` would read them.
+
+    Most values are none, which can be seen before they are decoded.
+    """
+    if text.count(b"&") >= limits.form_fields_max:
+        return []
+    found = []
+    for pair in text.decode("latin-1").split("&"):
+        name, _, value = pair.partition("=")
+        if "%" in value:
+            value = unquote_plus(value)
+        if is_reference(value):
+            found.append((unquote_plus(name), value))
+    return found
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -91,9 +91,13 @@ class RoutedPath:
                 await self._both(RouteKey(state.change, route), scope, receive, send)
                 return
             named = self._named(scope, headers, body)
+            owner = owner_of_all(named)
+            if owner == LEGACY and self._services.imported:
+                owner = await self._owner_of_imported(scope, headers, named)
             key = RouteKey(state.change, route)
-            owner = await self._owner_of(scope, headers, named)
-            side = await self._choose(scope, key, headers, body, state, owner)
+            # Without a key to be bound, and if nothing depends on whose request it is, there is no wait.
+            side = self._side_of_read(state, owner) if body is None else None
+            side = side or await self._choose(scope, key, headers, body, state, owner)
         except (ClientGone, ClientLeft):
             return
         except FastpayError as error:
@@ -108,13 +112,13 @@ class RoutedPath:
             if body is not None and self._template in MOVING:
                 recorder = Recorder(send, self._guardrails.now_ns)
                 send = recorder.send
-        if side != LEGACY:
-            await self._served(scope, receive, _marked(send, FASTPAY))
-        elif state.state == "shadow":
+        if side == LEGACY and state.state == "shadow":
             request = ShadowRequest(scope, key, self._candidate, named, body)
             await self._shadow(request, receive, send)
-        else:
+        elif side == LEGACY:
             await self._pass_through(scope, receive, send)
+        else:
+            await self._served(scope, receive, _marked(send, FASTPAY))
         if watched is not None:
             self._lookout.saw(route, scope, headers, watched)
         if recorder is not None:
@@ -146,20 +150,25 @@ class RoutedPath:
         content_type = headers.get("content-type", "")
         return named or references.named_in(scope["query_string"], body or b"", content_type)
 
-    async def _owner_of(self, scope: Scope, headers: Mapping[str, str], named: Sequence[str]) -> Side | None:
+    async def _owner_of_imported(
+        self, scope: Scope, headers: Mapping[str, str], named: Sequence[str]
+    ) -> Side | None:
         """Return the side of the objects that a request names; what was imported is of this side.
 
         A tenant that has imported waits for the database: the older API must not get what is about an object
         that lives here. Raises: FastpayError.
         """
-        owner, imported = owner_of_all(named), self._services.imported
-        if owner != LEGACY or not imported:
-            return owner
-        credentials = await self._find_client(scope, headers)
-        if credentials is None:
-            return owner
+        credentials, imported = await self._find_client(scope, headers), self._services.imported
+        if credentials is None or not imported:
+            return LEGACY
         ours = await imported.ours_of(credentials.scope, named)
         return owner_of_all(ours.get(one, one) for one in named)
+
+    def _side_of_read(self, state: RouteState, owner: Side | None) -> Side | None:
+        """Return the side that answers whoever asks; None if that depends on who it is."""
+        if owner is None and state.state != "split":
+            return choose(state, None)
+        return owner
 
     async def _choose(
         self,
@@ -170,7 +179,10 @@ class RoutedPath:
         state: RouteState,
         owner: Side | None,
     ) -> Side:
-        """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound."""
+        """Return the side. Raises: FastpayError, such as DatabaseUnavailable where a key must be bound.
+
+        `owner` is the side of the objects that the request names, None if it names none.
+        """
         key = None if body is None else _key_of(headers)
         credentials, is_split = None, owner is None and state.state == "split"
         if key is not None or (is_split and (body is not None or self._is_ours)):

@@ -107,8 +107,8 @@ ROLLOUT = (
     Mutant(
         "tell-the-older-api-of-an-object-of-ours",
         "fastpay/api/routing.py",
-        "        side = owner\n",
-        "        side = None\n",
+        "        return owner\n\n    async def _choose(",
+        "        return LEGACY\n\n    async def _choose(",
         ("tests/rollout/test_one_voice.py",),
     ),
     Mutant(

@@ -5,17 +5,18 @@ Requests and answers go through in the pieces in which they come, and as fast as
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Mapping
 
 import yarl
 
 from fastpay import limits
+from fastpay._native.passed_fields import request_head
 from fastpay.engine.dependency_ports import Part
 from fastpay.engine.rollout.ports import PassedAnswer, PassedBody, PassedRequest
 from fastpay.errors import FastpayError, LegacyFailed, LegacyLoop, LegacyUnavailable, Overloaded
 from fastpay.outbound.http1.connection import Connection
 from fastpay.outbound.http1.pool import Pool
-from fastpay.outbound.legacy import fields
 from fastpay.outbound.legacy.exchange import Exchange, Lost
 from fastpay.outbound.lookups import Lookups, Resolve
 
@@ -53,8 +54,9 @@ class LegacyClient:
             # A name that is long without an answer holds no thread of the event loop's.
             resolve=resolve or Lookups(1).resolve,
         )
-        self._slots = asyncio.Semaphore(connections_max)
-        self._waiting = 0
+        self._connections_max = connections_max
+        # Of those that wait for one of the connections in flight. Whose turn it is has one.
+        self._turns: deque[asyncio.Future[None]] = deque()
         self._in_flight = self._passed = self._failed = self._repeated = 0
 
     def counts(self) -> Mapping[str, int]:
@@ -64,17 +66,31 @@ class LegacyClient:
             "legacy_failed": self._failed,
             "legacy_repeated": self._repeated,
             "legacy_in_flight": self._in_flight,
-            "legacy_waiting": self._waiting,
+            "legacy_waiting": len(self._turns),
         }
 
     async def ask(self, request: PassedRequest, body: PassedBody) -> PassedAnswer:
         """Send a request; return its answer once the head is here. Raises: as `Legacy` says."""
-        said = fields.for_legacy(request)
-        if said.is_loop:
+        try:
+            lines, length, is_loop = request_head(
+                b"%b %b%b HTTP/1.1" % (request.method.encode(), self._prefix, request.target),
+                request.fields,
+                request.http_version,
+                request.scheme,
+                request.client,
+                request.request_id,
+                request.trace,
+            )
+        except ValueError as error:
+            raise LegacyFailed("A header field of the request cannot be passed on.") from error
+        if is_loop:
             raise LegacyLoop("The legacy API has sent this request back to where it came from.")
-        is_chunked = not body.is_whole and said.length is None
-        head = self._head(request, body, said, is_chunked=is_chunked)
-        await self._take_slot()
+        is_chunked = not body.is_whole and length is None
+        head = lines + _framing(request, body, length, is_chunked=is_chunked)
+        if self._in_flight < self._connections_max:
+            self._in_flight += 1
+        else:
+            await self._wait_for_slot()
         try:
             exchange = await self._first_answer(request, body, head, is_chunked=is_chunked)
         except BaseException as error:
@@ -94,7 +110,11 @@ class LegacyClient:
     ) -> Exchange:
         """Send a request until it meets a connection that is open, twice at most."""
         for is_last in (False, True):
-            connection = await self._take()
+            connection = self._pool.take_kept()
+            if connection is None:
+                connection = await self._connect()
+            elif self._part.is_lost:
+                self._part.back()
             exchange = Exchange(connection, request, body, is_chunked=is_chunked, let_go=self._let_go)
             try:
                 await exchange.begin(head)
@@ -121,50 +141,48 @@ class LegacyClient:
         self._free_slot()
 
     def _free_slot(self) -> None:
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
         self._in_flight -= 1
-        self._slots.release()
 
-    async def _take_slot(self) -> None:
-        """Wait until there may be one more connection. Raises: Overloaded."""
-        if not self._slots.locked():
-            await self._slots.acquire()
-            self._in_flight += 1
-            return
-        if self._waiting >= limits.legacy_waiting_max:
+    async def _wait_for_slot(self) -> None:
+        """Wait until there may be one more request. Raises: Overloaded."""
+        if len(self._turns) >= limits.legacy_waiting_max:
             raise Overloaded("Too many requests wait for the legacy API.")
-        self._waiting += 1
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
         try:
             async with asyncio.timeout(limits.legacy_wait_ms / 1000):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Overloaded("The legacy API has as many requests as it may have at once.") from error
-        finally:
-            self._waiting -= 1
-        self._in_flight += 1
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                # Its turn came just as it gave up.
+                self._free_slot()
+            elif turn in self._turns:
+                self._turns.remove(turn)
+            if isinstance(error, TimeoutError):
+                most = "The legacy API has as many requests as it may have at once."
+                raise Overloaded(most) from error
+            raise
 
-    async def _take(self) -> Connection:
-        """Return a connection on which nothing has come yet. Raises: LegacyUnavailable."""
+    async def _connect(self) -> Connection:
+        """Return a new connection. Raises: LegacyUnavailable."""
         try:
-            connection = self._pool.take_kept() or await self._pool.connect(limits.legacy_connect_ms / 1000)
+            connection = await self._pool.connect(limits.legacy_connect_ms / 1000)
         except (OSError, UnicodeError) as error:
             self._part.lost(str(error) or type(error).__name__)
             raise LegacyUnavailable("The legacy API cannot be reached. Nothing was sent to it.") from error
         self._part.back()
         return connection
 
-    def _head(
-        self, request: PassedRequest, body: PassedBody, said: fields.Said, *, is_chunked: bool
-    ) -> bytes:
-        """Return the head as it is sent. Raises: LegacyFailed if it would be none."""
-        lines = [request.method.encode() + b" " + self._prefix + request.target + b" HTTP/1.1", *said.lines]
-        length = said.length
-        if length is None and body.is_whole and (body.first or request.method not in _WITHOUT_BODY):
-            length = len(body.first)
-        if length is not None:
-            lines.append(b"content-length: %d" % length)
-        elif is_chunked:
-            lines.append(b"transfer-encoding: chunked")
-        head = b"\r\n".join((*lines, b"", b""))
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1 or b"\0" in head:
-            raise LegacyFailed("A header field of the request cannot be passed on.")
-        return head
+
+def _framing(request: PassedRequest, body: PassedBody, length: int | None, *, is_chunked: bool) -> bytes:
+    """Return what says how the body ends, and the end of the head."""
+    if length is None and body.is_whole and (body.first or request.method not in _WITHOUT_BODY):
+        length = len(body.first)
+    if length is not None:
+        return b"content-length: %d\r\n\r\n" % length
+    return b"transfer-encoding: chunked\r\n\r\n" if is_chunked else b"\r\n"

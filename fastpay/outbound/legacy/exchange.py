@@ -13,11 +13,11 @@ client to leave is begun only if the answer is not over at the pool's next look:
 import asyncio
 from collections.abc import Callable
 
+from fastpay._native.passed_fields import answer_fields
 from fastpay.engine.rollout.ports import ClientLeft, Fields, PassedBody, PassedRequest
 from fastpay.errors import FastpayError, LegacyBroke, LegacyFailed, LegacySilent, LegacyTimedOut
 from fastpay.observability import telemetry
 from fastpay.outbound.http1.connection import Connection
-from fastpay.outbound.legacy import fields
 
 _log = telemetry.Log("fastpay.legacy")
 
@@ -67,7 +67,7 @@ class Exchange:
         connection, reader, body = self._connection, self._reader, self._body
         connection.begin(self._request.method, self._watch)
         try:
-            connection.write(head + self._framed(body.first))
+            connection.write(head + (self._framed(body.first) if self._is_chunked else body.first))
             if body.is_whole:
                 self._sent()
             else:
@@ -80,7 +80,7 @@ class Exchange:
             is_unanswered = isinstance(error, ConnectionError) and not reader.has_begun
             raise Lost(self._failure(error), is_unanswered=is_unanswered) from error
         self.status = reader.status
-        self.fields = fields.for_client(reader.status, reader.fields, self._request.request_id)
+        self.fields = answer_fields(reader.status, reader.fields, self._request.request_id)
 
     async def next(self) -> bytes | None:
         """Return the next piece of the answer's body, None at its end. Raises: FastpayError, ClientLeft."""

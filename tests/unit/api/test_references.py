@@ -1,8 +1,12 @@
 """Which parameters name objects, and which texts only look like it."""
 
-import pytest
+from urllib.parse import parse_qsl
 
-from fastpay.api.references import body_with_ours, email_in, named_in
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastpay.api.references import body_with_ours, email_in, is_reference, named_in
 
 OURS, THEIRS = "cus_0198c0de12347abc8def0123456789ab", "cus_OldCustomer1"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json; charset=utf-8"
@@ -65,3 +69,19 @@ def test_older_identifiers_are_replaced_where_they_are_references(
         text.replace(b"THEIRS", THEIRS.encode()).replace(b"OURS", OURS.encode()) for text in (body, renamed)
     )
     assert body_with_ours(body, content_type, {THEIRS: OURS}) == renamed
+
+
+_PARTS = st.sampled_from(
+    [
+        *("=", "&", "%", "%5B", "%5F", "+", "_", "[", ";", "\xe9", "a"),
+        *("pi_0123456789", "pi%5F0123456789", "metadata", "customer"),
+    ]
+)
+
+
+@given(st.lists(_PARTS, max_size=12).map("".join))
+def test_any_form_names_what_it_says_when_it_is_decoded(text: str) -> None:
+    pairs = [(name.partition("[")[0], value) for name, value in parse_qsl(text)]
+    expected = [value for name, value in pairs if name != "metadata" and is_reference(value)]
+    assert named_in(text.encode("latin-1"), b"", "") == expected
+    assert named_in(b"", text.encode("latin-1"), FORM) == expected

@@ -9,7 +9,7 @@ import pytest
 
 from fastpay import limits
 from fastpay.engine.rollout.ports import ClientLeft
-from fastpay.errors import LegacyBroke, LegacyFailed, LegacySilent, LegacyUnavailable
+from fastpay.errors import LegacyBroke, LegacyFailed, LegacySilent, LegacyUnavailable, Overloaded
 from tests.support.legacy import OK, Heard, read_body, reset
 from tests.unit.outbound.http1.wires import CUT, REFUSED
 from tests.unit.outbound.legacy.older import LONGER_S, Body, Whole, asking, here, request, whole
@@ -244,4 +244,36 @@ async def test_nothing_is_sent_to_a_name_without_an_address() -> None:
         with pytest.raises(LegacyUnavailable):
             await whole(client, "POST")
         assert older.requests == []
+        assert client.counts()["legacy_in_flight"] == 0
+
+
+async def test_who_waits_for_another_request_to_end_gets_its_turn_or_leaves_it_to_the_next() -> None:
+    async with asking(connections_max=1) as (_, client):
+        first = await client.ask(request("GET"), Whole())
+        leaving, staying = (asyncio.create_task(whole(client)) for _ in range(2))
+        await asyncio.sleep(0)
+        assert client.counts()["legacy_waiting"] == 2
+        first.close()
+        # Its turn has come, and it has not run since.
+        leaving.cancel()
+        assert await staying == b"ok"
+        assert leaving.cancelled()
+        assert client.counts()["legacy_in_flight"] == client.counts()["legacy_waiting"] == 0
+
+
+async def test_who_waits_too_long_for_another_request_is_told_so_and_counts_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "legacy_wait_ms", 1)
+    monkeypatch.setattr(limits, "legacy_waiting_max", 1)
+    async with asking(connections_max=1) as (_, client):
+        first = await client.ask(request("GET"), Whole())
+        waiting = asyncio.create_task(whole(client))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="Too many"):
+            await whole(client)
+        with pytest.raises(Overloaded, match="as many requests"):
+            await waiting
+        assert (client.counts()["legacy_in_flight"], client.counts()["legacy_waiting"]) == (1, 0)
+        first.close()
         assert client.counts()["legacy_in_flight"] == 0
