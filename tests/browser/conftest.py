@@ -26,21 +26,21 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(scratch: Path) -> Iterator[Browser]:
     """A headless Chromium."""
     with running_browser(scratch / "chromium") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def axe() -> str:
     """The script of axe-core, which finds what people with disabilities cannot use."""
     modules = npm_modules(found("npm", "npm"), "axe", Path(__file__).parent / "axe")
     return (modules / "axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop() -> Iterator[str]:
     """The origin of a shop's page, which is not the server's."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as httpd:

@@ -55,7 +55,7 @@ def database(server: RunningServer) -> Iterator[Database]:
     found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def logging_server(plain_server: RunningServer, cluster: Path) -> Iterator[RunningServer]:
     """An instance that keeps all requests, on a database of its own: tests store card numbers there."""
     with fresh_database(plain_server.database_url, template="template0") as url:

@@ -89,7 +89,7 @@ def follow_up(operation: Any, order: Order, outcome: Outcome | None = None, **fi
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def localstripe_url(scratch: Path) -> Iterator[str]:
     with localstripe.running(scratch / "localstripe") as url:
         yield url

@@ -10,7 +10,7 @@ from tests.support.receiver import Receiver, running_receiver
 from tests.support.servers import RunningServer, running_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def receiver(scratch: Path) -> Iterator[Receiver]:
     """One receiver for all tests; each has paths of its own."""
     with running_receiver(scratch) as running:

@@ -24,14 +24,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("shop_door", doors, ids=[door.name for door in doors])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def legacy() -> Iterator[RawLegacy]:
     """The older API."""
     with running_legacy() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
     """A server in front of it."""
     with (
@@ -42,7 +42,7 @@ def front(legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def impatient_front(front: RunningServer, legacy: RawLegacy, cluster: Path) -> Iterator[RunningServer]:
     """A second instance on the database of the first, which waits for a short time only."""
     environment = {
