@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.api import ask
 from tests.support.forks import ForkedProcess, can_fork
-from tests.support.servers import SpawnServer, clean_environment
+from tests.support.servers import SpawnServer, clean_environment, fetch
 
 
 def test_a_fork_ends_as_a_program_does(spawn_server: SpawnServer) -> None:
@@ -36,6 +36,16 @@ def test_two_forks_draw_other_random_values(spawn_server: SpawnServer) -> None:
     drawn = {ask(f"{server.url}/healthz").headers["request-id"] for server in (first, second)}
     assert len(drawn) == 2
     assert first.test_key != second.test_key
+
+
+def test_a_fork_and_a_program_are_of_one_release(spawn_server: SpawnServer) -> None:
+    fork = spawn_server()
+    # `env` is a program, and starts one.
+    program = spawn_server(environment={"FASTPAY_DATABASE_URL": fork.database_url}, prefix=("env",))
+    assert not isinstance(program.process, ForkedProcess)
+    releases = [row[0] for row in fetch(fork.database_url, "select release from member")]
+    assert len(releases) == 2
+    assert len(set(releases)) == 1
 
 
 def test_a_fork_has_only_what_a_program_inherits(spawn_server: SpawnServer) -> None:

@@ -10,6 +10,7 @@ one after the other differ in it, as programs do. tests/operator/test_serve.py s
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import itertools
 import json
@@ -22,7 +23,10 @@ import sys
 import threading
 from pathlib import Path
 
-from fastpay import clock
+from fastpay import __version__, clock
+from fastpay.engine.homes.codec import release_name
+from fastpay.errors import ConfigurationError
+from fastpay.operations.embedded.postgres import find_installation
 from tests.support.forked import become
 
 # Modules that a server imports, some of them later than at its start.
@@ -32,7 +36,11 @@ _MODULES = (
     "fastpay.operations.process",
     "fastpay.operations.application",
     "fastpay.operations.admin",
+    "fastpay.operations.console",
+    "fastpay.operations.sealing_keys",
+    "fastpay.store.health",
     "fastpay.store.migrate",
+    "cryptography.hazmat.primitives.ciphers.aead",
 )
 _MESSAGE_BYTES_MAX = 1 << 16
 _DESCRIPTORS_MAX = 1 << 12
@@ -208,7 +216,15 @@ def main() -> None:
     """Load what a server loads, and fork."""
     for name in _MODULES:
         importlib.import_module(name)
+    # Both are the same in each server, and remembered: a digest of all structs, and a program asked for its
+    # version.
+    release_name(__version__)
+    with contextlib.suppress(ConfigurationError):
+        find_installation(Path(os.devnull))
     assert not clock._blocks, "a fork draws its own, once it has forgotten these"
+    # What is not looked at by a fork's collector is not copied for it either.
+    gc.collect()
+    gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
 
 

@@ -34,6 +34,7 @@ class UnsupportedFrame(Exception):
     """The frame is none that a member of the same release sends."""
 
 
+@functools.cache
 def release_name(version: str) -> str:
     """Return a name that two processes share only if they understand each other's messages.
 

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: created once, started, found again after a crash, stopped without loss."""
 
+import functools
 import importlib.util
 import shutil
 import signal
@@ -222,6 +223,7 @@ class EmbeddedPostgres:
             return file.read().decode("utf-8", "replace")
 
 
+@functools.cache
 def _version(programs: Path) -> int:
     """Return the major version of the programs, from `postgres --version`."""
     done = children.run([str(programs / "postgres"), "--version"], account=None)
