@@ -44,6 +44,11 @@ def test_request_whose_body_has_300_bytes(benchmark: BenchmarkFixture) -> None:
     assert benchmark(signature.verify_request, _SIGNERS, header, "POST", _TARGET, _BODY, _NOW) == _NOW
 
 
+def test_request_that_is_signed(benchmark: BenchmarkFixture) -> None:
+    signed = benchmark(signature.sign_request, _SIGNERS, "POST", _TARGET, _BODY, _NOW)
+    assert signed == sign_request(_SECRET.decode(), "POST", _TARGET, _BODY, timestamp=_NOW)
+
+
 def test_request_through_hashlib(benchmark: BenchmarkFixture) -> None:
     """What is left where OpenSSL's functions cannot be called directly."""
     header = sign_request(_SECRET.decode(), "POST", _TARGET, _BODY, timestamp=_NOW).encode()

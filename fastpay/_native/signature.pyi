@@ -1,4 +1,4 @@
-"""HMAC-SHA256 signatures of webhooks, made, and of requests and webhooks, checked in constant time.
+"""HMAC-SHA256 signatures of requests and webhooks: made, and checked in constant time.
 
 A header is `t=<seconds since 1970>,v2=<hex>`: elements `name=value` with commas between and no white space,
 in any order. There is one `t`, without sign or leading zeros, and at least one and at most
@@ -56,6 +56,19 @@ def verify_request(
 
     One of the signers must have signed it within `limits.signature_tolerance_s` of now. Without signers no
     request is valid. With `covers_key`, only version 2 counts.
+    """
+
+def sign_request(
+    signers: tuple[Signer, ...],
+    method: str,
+    target: bytes,
+    body: bytes,
+    timestamp: int,
+    idempotency_key: bytes = b"",
+) -> str:
+    """Return the Fastpay-Signature of a request, in version 2.
+
+    Raises: ValueError without a signer, or for a timestamp that is not a number of seconds since 1970.
     """
 
 def sign_webhook(signers: tuple[Signer, ...], body: bytes, timestamp: int) -> str:

@@ -117,6 +117,15 @@ def verify_request(tuple signers not None, bytes header not None, str method not
     return parsed.timestamp if _is_signed(&parsed, signers, message) else None
 
 
+def sign_request(tuple signers not None, str method not None, bytes target not None, bytes body not None,
+                 long long timestamp, bytes idempotency_key not None=b""):
+    cdef bytes text = _timestamp(timestamp)
+    cdef bytes message = _request(
+        PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), method, target, _spelled(idempotency_key), body
+    )
+    return _header(text, b"v2=", signers, message)
+
+
 def sign_webhook(tuple signers not None, bytes body not None, long long timestamp):
     cdef bytes text = _timestamp(timestamp)
     return _header(text, b"v1=", signers, text + b"." + body)

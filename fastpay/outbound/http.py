@@ -21,8 +21,11 @@ from fastpay.outbound.http1.connection import Connection
 from fastpay.outbound.http1.heads import join_head
 from fastpay.outbound.http1.pool import Pool
 from fastpay.outbound.lookups import Lookups
+from fastpay.outbound.slots import Slots
 
 _SCHEMES = frozenset(("http", "https"))
+# So many are before the second character of a host, or more.
+_SCHEME_CHARS = 8
 # What names the server, and the target; a fragment is not sent.
 _URL = re.compile("([A-Za-z]+://[^/?#]+)([^#]*)")
 
@@ -77,7 +80,7 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Without `tls` the certificates are trusted that the system trusts."""
-        self._slots = asyncio.Semaphore(connections_max)
+        self._slots = Slots(connections_max)
         self._answer_bytes_max = answer_bytes_max
         self._timeout_ms = timeout_ms
         self._idle_ms = idle_connection_ms
@@ -101,16 +104,17 @@ class HttpClient:
         within_ms = self._timeout_ms if timeout_ms is None else timeout_ms
         until_s = asyncio.get_running_loop().time() + within_ms / 1000
         try:
-            origin, target = _split(url)
-            server = self._servers.get(origin) or await self._meet(origin)
+            # The shortest way to a server that is known: no query and no fragment is in its name.
+            at = url.find("/", _SCHEME_CHARS)
+            server, target = self._servers.get(url[:at]) if at > 0 else None, url[at:]
+            if server is None or "#" in target:
+                origin, target = _split(url)
+                server = self._servers.get(origin) or await self._meet(origin)
             message = _message(method, target, server.host, headers, body)
         except (OSError, ValueError) as error:
             raise NotSentError(str(error)) from error
-        if self._slots.locked():
+        if not self._slots.take():
             await self._wait_for_slot(until_s)
-        else:
-            # It does not wait, so it needs no timer.
-            await self._slots.acquire()
         try:
             for is_last in (method != "GET", True):
                 connection = server.pool.take_kept() or await self._connect(server.pool, until_s)
@@ -118,11 +122,14 @@ class HttpClient:
                 try:
                     connection.begin(method, until_s=until_s)
                     connection.write(message)
-                    content = await self._read(connection)
+                    reader = connection.reader
+                    while not reader.is_over:
+                        await connection.heard()
+                        if max(reader.buffered, reader.length) > self._answer_bytes_max:
+                            raise NoAnswerError("the response is too long")
                     is_over = True
-                    status, fields = connection.reader.status, connection.reader.fields
                     duration_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000
-                    return Answer(status, fields, content, duration_ms)
+                    return Answer(reader.status, reader.fields, reader.take(), duration_ms)
                 except AnswerMalformedError as error:
                     raise NoAnswerError(f"the server does not speak HTTP/1.1 ({error})") from error
                 except OSError as error:
@@ -132,7 +139,7 @@ class HttpClient:
                 finally:
                     server.pool.give_back(connection, is_over=is_over)
         finally:
-            self._slots.release()
+            self._slots.give()
         raise AssertionError("the last attempt returns or raises")
 
     async def close(self) -> None:
@@ -163,8 +170,7 @@ class HttpClient:
     async def _wait_for_slot(self, until_s: float) -> None:
         """Wait until there may be one more connection. Raises: NotSentError."""
         try:
-            async with asyncio.timeout_at(until_s):
-                await self._slots.acquire()
+            await self._slots.wait(until_s - asyncio.get_running_loop().time())
         except TimeoutError as error:
             raise NotSentError("no connection was free in time") from error
 
@@ -177,15 +183,6 @@ class HttpClient:
             raise NotSentError("there was no connection in time") from error
         except (OSError, ValueError) as error:
             raise NotSentError(str(error) or type(error).__name__) from error
-
-    async def _read(self, connection: Connection) -> bytes:
-        """Return the body once the answer is over. Raises: NoAnswerError, and what ended the connection."""
-        reader = connection.reader
-        while not reader.is_over:
-            await connection.heard()
-            if max(reader.buffered, reader.length) > self._answer_bytes_max:
-                raise NoAnswerError("the response is too long")
-        return reader.take()
 
 
 def _split(url: str) -> tuple[str, str]:

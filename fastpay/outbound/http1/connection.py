@@ -87,15 +87,15 @@ class Connection(asyncio.Protocol):
         """Begin the server's turn."""
         self.is_awaited, self.since = True, self._turns.now
 
-    async def heard(self) -> None:
-        """Wait until more came of the answer. Raises: what ended the connection."""
+    def heard(self) -> asyncio.Future[None]:
+        """Return what is done once more came of the answer. Raises: what ended the connection."""
         if self.error is not None:
             raise self.error
         if self._is_reading_paused and self._transport is not None:
             self._transport.resume_reading()
             self._is_reading_paused, self.since = False, self._turns.now
         self._heard = asyncio.get_running_loop().create_future()
-        await self._heard
+        return self._heard
 
     def release(self) -> bool:
         """Let go of the connection after an answer; return whether it may have another request."""

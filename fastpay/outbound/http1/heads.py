@@ -8,9 +8,8 @@ _SPACES = 2
 
 def join_head(lines: Sequence[str]) -> bytes:
     """Return the lines of a request's head, the first one included. Raises: ValueError for what is none."""
-    head, ends = "\r\n".join(lines), len(lines) - 1
-    # Nothing may end a line but what is between them. Looking at each character costs five times as much.
-    found = head.count("\r"), head.count("\n"), head.count("\0")
-    if found != (ends, ends, 0) or lines[0].count(" ") > _SPACES:
+    text = "".join(lines)
+    # Nothing may end a line but what will be between them. Looking at each character costs ten times as much.
+    if "\r" in text or "\n" in text or "\0" in text or lines[0].count(" ") > _SPACES:
         raise ValueError("a line of the head is not valid")
-    return head.encode()
+    return "\r\n".join(lines).encode()

@@ -3,9 +3,7 @@
 Requests and answers go through in the pieces in which they come, and as fast as the slower side takes them.
 """
 
-import asyncio
 import ssl
-from collections import deque
 from collections.abc import Mapping
 
 import yarl
@@ -19,6 +17,7 @@ from fastpay.outbound.http1.connection import Connection
 from fastpay.outbound.http1.pool import Pool
 from fastpay.outbound.legacy.exchange import Exchange, Lost
 from fastpay.outbound.lookups import Lookups, Resolve
+from fastpay.outbound.slots import Slots
 
 # RFC 9110 9.2.2. What a connection's end overtook may be sent again for these only (RFC 9112 9.3.1).
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
@@ -54,10 +53,8 @@ class LegacyClient:
             # A name that is long without an answer holds no thread of the event loop's.
             resolve=resolve or Lookups(1).resolve,
         )
-        self._connections_max = connections_max
-        # Of those that wait for one of the connections in flight. Whose turn it is has one.
-        self._turns: deque[asyncio.Future[None]] = deque()
-        self._in_flight = self._passed = self._failed = self._repeated = 0
+        self._slots = Slots(connections_max)
+        self._passed = self._failed = self._repeated = 0
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, and how many requests are under way."""
@@ -65,8 +62,8 @@ class LegacyClient:
             "legacy_passed": self._passed,
             "legacy_failed": self._failed,
             "legacy_repeated": self._repeated,
-            "legacy_in_flight": self._in_flight,
-            "legacy_waiting": len(self._turns),
+            "legacy_in_flight": self._slots.in_flight,
+            "legacy_waiting": self._slots.waiting,
         }
 
     async def ask(self, request: PassedRequest, body: PassedBody) -> PassedAnswer:
@@ -87,14 +84,12 @@ class LegacyClient:
             raise LegacyLoop("The legacy API has sent this request back to where it came from.")
         is_chunked = not body.is_whole and length is None
         head = lines + _framing(request, body, length, is_chunked=is_chunked)
-        if self._in_flight < self._connections_max:
-            self._in_flight += 1
-        else:
+        if not self._slots.take():
             await self._wait_for_slot()
         try:
             exchange = await self._first_answer(request, body, head, is_chunked=is_chunked)
         except BaseException as error:
-            self._free_slot()
+            self._slots.give()
             if isinstance(error, FastpayError):
                 self._failed += 1
             raise
@@ -138,35 +133,16 @@ class LegacyClient:
     def _let_go(self, connection: Connection, is_over: bool) -> None:
         """Note that an answer was read to its end, or given up."""
         self._pool.give_back(connection, is_over=is_over)
-        self._free_slot()
-
-    def _free_slot(self) -> None:
-        while self._turns:
-            turn = self._turns.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._in_flight -= 1
+        self._slots.give()
 
     async def _wait_for_slot(self) -> None:
         """Wait until there may be one more request. Raises: Overloaded."""
-        if len(self._turns) >= limits.legacy_waiting_max:
+        if self._slots.waiting >= limits.legacy_waiting_max:
             raise Overloaded("Too many requests wait for the legacy API.")
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns.append(turn)
         try:
-            async with asyncio.timeout(limits.legacy_wait_ms / 1000):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                # Its turn came just as it gave up.
-                self._free_slot()
-            elif turn in self._turns:
-                self._turns.remove(turn)
-            if isinstance(error, TimeoutError):
-                most = "The legacy API has as many requests as it may have at once."
-                raise Overloaded(most) from error
-            raise
+            await self._slots.wait(limits.legacy_wait_ms / 1000)
+        except TimeoutError as error:
+            raise Overloaded("The legacy API has as many requests as it may have at once.") from error
 
     async def _connect(self) -> Connection:
         """Return a new connection. Raises: LegacyUnavailable."""

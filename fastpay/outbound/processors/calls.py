@@ -4,7 +4,6 @@ What is raised says what is known: after `NotSentError` no byte has gone out, af
 the processor may have done anything.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -16,6 +15,7 @@ from fastpay.clock import Clock
 from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.observability import traces
 from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
+from fastpay.outbound.slots import Slots
 
 _Shape = TypeVar("_Shape")
 
@@ -24,6 +24,8 @@ _NUMBER = re.compile(r"[0-9](?:[ -]?[0-9]){10,}")
 
 class Deadline:
     """The time that all requests of one operation have together."""
+
+    __slots__ = ("_clock", "_until_ns")
 
     def __init__(self, clock: Clock, timeout_ms: int) -> None:
         self._clock = clock
@@ -44,7 +46,7 @@ class Calls:
         self.clock = clock
         self._client = client
         self._url = url.rstrip("/")
-        self._slots = asyncio.Semaphore(limits.processor_requests_max)
+        self._slots = Slots(limits.processor_requests_max)
 
     def deadline(self, timeout_ms: int) -> Deadline:
         """Return the deadline of an operation that begins now."""
@@ -60,11 +62,8 @@ class Calls:
         deadline: Deadline,
     ) -> Answer:
         """Send one request and return its answer. `target` is behind the URL. Raises: NoAnswerError."""
-        if self._slots.locked():
+        if not self._slots.take():
             await self._wait_for_slot(deadline)
-        else:
-            # It does not wait, so it needs no timer.
-            await self._slots.acquire()
         tracer, trace, status = traces.tracer(), None, None
         try:
             left_ms, url = deadline.left_ms(), self._url + target
@@ -75,14 +74,13 @@ class Calls:
             status = answer.status
             return answer
         finally:
-            self._slots.release()
+            self._slots.give()
             if tracer is not None and trace is not None:
                 tracer.called(trace, method, self._url, status=status)
 
     async def _wait_for_slot(self, deadline: Deadline) -> None:
         try:
-            async with asyncio.timeout(deadline.left_ms() / 1000):
-                await self._slots.acquire()
+            await self._slots.wait(deadline.left_ms() / 1000)
         except TimeoutError:
             raise NotSentError("too many requests are in flight to the processor") from None
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from fastpay import limits
-from fastpay._native.signature import Signer, sign_standard_webhook
+from fastpay._native.signature import Signer, sign_request, sign_standard_webhook
 from fastpay.domain.processor_objects import Operation
 from fastpay.engine.processors.configuration_ports import Secrets
 from fastpay.engine.processors.ports import (
@@ -29,7 +29,7 @@ from fastpay.engine.processors.ports import (
 from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, lost, none_yet, shorten, unknown
 from fastpay.outbound.signatures import standard_key
-from fastpay.signing import HEADER, KEY_HEADER, RequestSigner
+from fastpay.signing import HEADER, KEY_HEADER
 
 _OK = 200
 _NOT_FOUND = 404
@@ -107,7 +107,7 @@ class ContractProcessor:
         )
         self._calls = calls
         self._path = urlsplit(url).path.rstrip("/")
-        self._signer = RequestSigner(secrets.secret, clock=calls.clock)
+        self._signers = (Signer(secrets.secret.encode()),)
         secret = secrets.webhook_secret
         self._webhook_signer = None if secret is None else Signer(standard_key(secret))
         self._arrival_s = arrival_s
@@ -176,9 +176,12 @@ class ContractProcessor:
         self, method: str, target: str, deadline: Deadline, *, body: bytes = b"", key: str | None = None
     ) -> Answer:
         """Send a request that is signed. Raises: NoAnswerError."""
-        headers = {HEADER: self._signer.sign(method, self._path + target, body, idempotency_key=key)}
+        at_s, signed_key = self._calls.clock.now_ms() // 1000, b"" if key is None else key.encode()
+        path = (self._path + target).encode()
+        headers = {HEADER: sign_request(self._signers, method, path, body, at_s, signed_key)}
         if key is not None:
-            headers |= {KEY_HEADER: key, "Content-Type": "application/json"}
+            headers[KEY_HEADER] = key
+            headers["Content-Type"] = "application/json"
         return await self._calls.send(method, target, headers=headers, body=body, deadline=deadline)
 
 

@@ -45,15 +45,16 @@ class GuardedProcessor:
         """Send an order once if the circuit allows it, and return what is known."""
         if not self._circuit.may_send(self._clock.now_ms()):
             return Outcome(status="not_sent", reason="the processor has failed lately, and is left alone")
-        begun_ns = self._clock.monotonic_ns()
-        is_probe = self._circuit.is_failing
+        is_probe, reason = self._circuit.is_failing, None
         self._circuit.began()
         outcome = None
         try:
-            reason = await self._check(timeout_ms) if is_probe else None
+            if is_probe:
+                begun_ns = self._clock.monotonic_ns()
+                reason = await self._check(timeout_ms)
+                timeout_ms -= (self._clock.monotonic_ns() - begun_ns) // 1_000_000
             if reason is None:
-                left_ms = timeout_ms - (self._clock.monotonic_ns() - begun_ns) // 1_000_000
-                outcome = await self._processor.carry_out(order, timeout_ms=left_ms)
+                outcome = await self._processor.carry_out(order, timeout_ms=timeout_ms)
             else:
                 outcome = Outcome(status="not_sent", reason=reason)
         finally:

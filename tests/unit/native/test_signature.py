@@ -319,6 +319,7 @@ def test_signatures_are_those_of_the_oracle(
     signers = tuple(map(Signer, secrets))
     try:
         header = oracle.signed(secrets, method, target, body, timestamp, key)
+        assert signature.sign_request(signers, method, target, body, timestamp, key) == header
         at = (header.encode(), method, target, body, timestamp)
         assert signature.verify_request(signers[-1:], *at, key, True) == timestamp
         webhook = signature.sign_webhook(signers, body, timestamp)
@@ -379,6 +380,8 @@ def test_the_example_of_standard_webhooks() -> None:
 def test_a_timestamp_that_no_header_can_hold_is_not_signed(timestamp: int) -> None:
     with pytest.raises(ValueError, match="seconds since 1970"):
         signature.sign_webhook(SIGNERS, b"", timestamp)
+    with pytest.raises(ValueError, match="seconds since 1970"):
+        signature.sign_request(SIGNERS, "POST", TARGET, b"", timestamp)
     with pytest.raises(ValueError, match="at least one secret"):
         signature.sign_webhook((), b"", NOW)
 
