@@ -22,23 +22,13 @@ from libc.string cimport memcpy
 
 from fastpay._native.awaitables cimport DONE, Ready
 from fastpay._native.fields cimport STATUS_LINES, copy, is_clean, is_name, is_text, join_answer, parse_length
+from fastpay._native.methods cimport PyCFunction_New, PyMethodDef, definition_of
 
 cdef enum:
     # A larger body is written separately instead of being copied behind the head.
     JOINED_BYTES_MAX = 65_536
     # Room for "content-length: ", 20 digits and a line end.
     LENGTH_LINE_BYTES = 48
-
-cdef extern from *:
-    """
-    static PyMethodDef *definition_of(PyObject *descriptor) {
-        return ((PyMethodDescrObject *)descriptor)->d_method;
-    }
-    """
-    ctypedef struct PyMethodDef:
-        pass
-    PyMethodDef* definition_of(object descriptor)
-    object PyCFunction_New(PyMethodDef* definition, object owner)
 
 cdef dict DISCONNECT = {"type": "http.disconnect"}
 

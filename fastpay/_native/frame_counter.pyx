@@ -25,18 +25,13 @@ cdef Py_ssize_t CONTINUATIONS_MAX = limits.http2_continuations_max
 cdef class FrameCounter:
     """Finds frame headers in a byte stream that arrives in pieces of any size."""
 
-    cdef readonly Py_ssize_t control
-    cdef readonly Py_ssize_t resets
-    cdef Py_ssize_t skip
-    cdef Py_ssize_t continuations
-    # The received part of a frame header, with the padding length that follows it in a padded frame.
-    cdef unsigned char header[HEADER_BYTES + 1]
-    cdef Py_ssize_t header_bytes
-
     def __cinit__(self):
         self.skip = PREFACE_BYTES
 
     def count(self, bytes data not None, *, double control_max, double resets_max):
+        return self.take(data, control_max, resets_max)
+
+    cdef Py_ssize_t take(self, bytes data, double control_max, double resets_max) except -2:
         cdef const char* bytes_in = PyBytes_AS_STRING(data)
         cdef Py_ssize_t length = PyBytes_GET_SIZE(data), offset = 0, skipped, start, taken
         self.control = self.resets = 0

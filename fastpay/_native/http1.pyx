@@ -29,7 +29,7 @@ from fastpay._native.fields cimport is_text
 from fastpay._native.gate cimport DONE, MORE
 from fastpay._native.histograms cimport monotonic
 from fastpay._native.link cimport Link
-from fastpay._native.poller cimport Stream
+from fastpay._native.poller cimport Endpoint, Stream
 from fastpay._native.reading cimport PREFACE_BYTES, Reading
 from fastpay._native.service cimport Service
 
@@ -205,7 +205,7 @@ cdef class Connection(Link):
         self._let_go(None)
         try:
             protocol = self.service.switch_to_http2(self.service)
-            protocol.peer = peer
+            (<Endpoint?>protocol).peer = peer
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
         except Exception:

@@ -23,19 +23,16 @@ from libc.string cimport memcmp, memcpy
 from fastpay._native.hpack cimport BLOCK_BROKEN, Inflater
 from fastpay._native.http2_control cimport (
     COMPRESSION_ERROR,
-    CONTENT,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR,
     PROTOCOL_ERROR,
     REFUSED_STREAM,
-    REQUEST,
     STREAM_CLOSED,
-    TERMINATED,
-    TRAILERS,
     ControlFrames,
     read_number,
 )
+from fastpay._native.http2_events cimport CONTENT, REQUEST, TERMINATED, TRAILERS
 from fastpay._native.http2_streams cimport (
     CLOSED,
     CONTINUATION,

@@ -3,17 +3,6 @@ from libc.stdint cimport uint8_t, uint32_t
 from fastpay._native.http2_streams cimport StreamRecord, StreamTable
 
 
-cdef enum EventKind:
-    # `fastpay.server.http2_events` has the same.
-    REQUEST = 0
-    CONTENT = 1
-    TRAILERS = 2
-    RESET = 3
-    WINDOW_OPENED = 4
-    SETTINGS_CHANGED = 5
-    TERMINATED = 6
-
-
 cdef enum ErrorCode:
     # RFC 9113 7.
     PROTOCOL_ERROR = 1

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from fastpay._native.http2_events cimport RESET, SETTINGS_CHANGED, WINDOW_OPENED
 from fastpay._native.http2_streams cimport (
     CLOSED,
     END_STREAM,

@@ -112,13 +112,6 @@ cdef inline bint _is_white(char byte) noexcept:
 cdef class Pseudo:
     """The pseudo-header fields of a request; None is one that is missing."""
 
-    cdef bytes method
-    cdef bytes scheme
-    cdef bytes authority
-    cdef bytes path
-    cdef Py_ssize_t count
-    cdef int fault
-
     cdef int read(self, list fields) except -1:
         cdef bytes name, value
         for name, value in fields:
@@ -162,12 +155,6 @@ cdef class Pseudo:
 cdef class RequestPolicy:
     """Builds ASGI scopes from the fields of HTTP/2 requests, or returns the refusal."""
 
-    cdef frozenset single
-    cdef Py_ssize_t target_bytes_max
-    cdef Py_ssize_t header_bytes_max
-    cdef Py_ssize_t header_count_max
-    cdef long long body_bytes_max
-
     def __init__(self, settings):
         self.single = frozenset(name.lower().encode() for name in settings.single_headers)
         self.target_bytes_max = settings.target_bytes_max
@@ -176,6 +163,12 @@ cdef class RequestPolicy:
         self.body_bytes_max = settings.body_bytes_max
 
     def build_scope(self, list fields not None, dict scope not None):
+        return self.build(fields, scope)
+
+    def check_trailers(self, list fields not None):
+        return self.judge_trailers(fields)
+
+    cdef Reading build(self, list fields, dict scope):
         cdef Pseudo pseudo = Pseudo.__new__(Pseudo)
         cdef Reading reading = Reading.__new__(Reading)
         cdef str method
@@ -203,16 +196,16 @@ cdef class RequestPolicy:
                 reading.fault = split_target(pseudo.path, reading.host, method, scope)
         return reading
 
-    def check_trailers(self, list fields not None):
+    cdef int judge_trailers(self, list fields) except -1:
         cdef Reading reading = Reading.__new__(Reading)
         cdef Py_ssize_t size = 0
         cdef bytes name, value
         if len(fields) > self.header_count_max:
-            return int(REFUSED_COUNT)
+            return REFUSED_COUNT
         for name, value in fields:
             size += PyBytes_GET_SIZE(name) + PyBytes_GET_SIZE(value) + 4
         if size > self.header_bytes_max:
-            return int(REFUSED_BYTES)
+            return REFUSED_BYTES
         for name, value in fields:
             if _is(name, b"content-length", 14) or self._judge(reading, name, value):
                 return TRAILERS_REFUSED
@@ -324,12 +317,3 @@ cdef class RequestPolicy:
 @cython.freelist(8)
 cdef class Reading:
     """What the transport needs of a request's fields."""
-
-    cdef readonly int fault
-    cdef readonly bint expects_continue
-    cdef readonly long long length
-    cdef readonly Py_ssize_t head_bytes
-    cdef bytes host
-    cdef bint has_host
-    cdef bint has_length
-    cdef set single_seen

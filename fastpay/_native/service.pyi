@@ -86,7 +86,7 @@ class Service:
         *,
         clock: Clock,
         refuse: Callable[[int, bool], bytes],
-        switch_to_http2: Callable[[Service], asyncio.Protocol] | None,
+        switch_to_http2: Callable[[Service], Any] | None,
         server: tuple[str, int | None] | None,
         scheme: str,
         is_exempt: Callable[[str | None], bool] = ...,

@@ -28,8 +28,6 @@ from fastpay._native.sampling cimport Sampler
 cdef extern from "Python.h":
     int PyCFunction_Check(object value)
     PyObject* PyCFunction_GET_SELF(object function)
-    int PyMethod_Check(object value)
-    PyObject* PyMethod_GET_SELF(object method)
     Py_ssize_t PyUnicode_FindChar(object text, Py_UCS4 sign, Py_ssize_t start, Py_ssize_t end, int direction)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     int PyUnicode_KIND(object text)
@@ -387,10 +385,9 @@ cdef Answerable _find_exchange(object send):
     """Return the exchange of this `send`; None if it is another server's, or the request has a body."""
     if PyCFunction_Check(send):
         owner = <object>PyCFunction_GET_SELF(send)
-        return <Exchange>owner if type(owner) is Exchange else None
-    if PyMethod_Check(send):
-        owner = <object>PyMethod_GET_SELF(send)
-        if isinstance(owner, Http2Exchange) and (<Http2Exchange>owner).is_plain:
+        if type(owner) is Exchange:
+            return <Exchange>owner
+        if type(owner) is Http2Exchange and (<Http2Exchange>owner).is_plain:
             return <Http2Exchange>owner
     return None
 

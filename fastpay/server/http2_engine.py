@@ -1,6 +1,6 @@
 """The engines of HTTP/2: which codec new connections get.
 
-`native` is compiled over libnghttp2. A request takes about a quarter of the instructions that it takes with
+`native` is compiled over libnghttp2. A request takes about a twelfth of the instructions that it takes with
 `h2` (docs/BENCHMARKS.md). It is there only if the library was there when fastpay was built.
 """
 

@@ -356,8 +356,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "give-up-a-stream-that-was-begun",
-        "fastpay/server/http2_guard.py",
-        "stream.holding.pin()",
+        "fastpay/_native/http2_guard.pyx",
+        "exchange.holding.pin()",
         "pass",
         ("tests/transport/test_bytes_in_flight.py",),
     ),

