@@ -200,7 +200,7 @@ _VIOLATIONS: list[tuple[_Check, str, str]] = [
     (imports.check_doors, "engine/write/writer.py", "import asyncpg\n"),
     (imports.check_doors, "operations/doctor.py", "from asyncpg import connect\n"),
     (imports.check_doors, "engine/read/reader.py", "from redis.asyncio import Redis\n"),
-    (imports.check_doors, "api/app.py", "import hypercorn.config\n"),
+    (imports.check_doors, "api/app.py", "import hyperframe.frame\n"),
     (imports.check_doors, "api/app.py", "from h2.connection import H2Connection\n"),
     (imports.check_doors, "api/app.py", "import httptools\n"),
     (imports.check_doors, "server/listener.py", "import uvloop\n"),

@@ -91,7 +91,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("store/",),
     "alembic": ("store/",),
     "cryptography": ("store/", "server/member_tls.py"),
-    "hypercorn": ("server/", "_native/"),
     "aiohttp": ("outbound/",),
     "yarl": ("outbound/",),
     "h2": ("server/", "_native/"),

