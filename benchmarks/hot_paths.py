@@ -1,46 +1,44 @@
 """The paths that a request takes again and again, each as a function that can be called again and again."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import uvloop
 
 from benchmarks import fronting, samples
 from benchmarks.asking import Asking
+from benchmarks.cached import AUTHORIZATION, cached_app
 from benchmarks.delivering import delivering
 from benchmarks.exporting import Exporting
 from benchmarks.following import commit_paths, observing
 from benchmarks.forwarding import forwarding
+from benchmarks.http2_paths import http2_connection
+from benchmarks.in_memory import Transport
 from benchmarks.listing import Rows, pages
 from benchmarks.paying import paying
 from benchmarks.peers import bare
 from benchmarks.queueing import queueing
 from benchmarks.scraping import scraping
 from fastpay._native import signature
-from fastpay._native.cache import Cache, CachedResponse
 from fastpay._native.histograms import Histograms
 from fastpay._native.http1 import Connection
 from fastpay._native.routing import Table
 from fastpay._native.service import Service
-from fastpay._native.shortcut import Shortcut
 from fastpay._native.signature import Signer
 from fastpay.api.decoding import decode_params
 from fastpay.api.request_notes import RequestNotes, describe
 from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.api.resources.payment_intents.shape import PAYMENT_INTENT
 from fastpay.clock import SystemClock
-from fastpay.engine.ports import Credentials
 from fastpay.observability.buckets import DURATION_BOUNDS_NS
-from fastpay.observability.traces import Tracer
+from fastpay.server import http2_engine
 from fastpay.server.settings import ServerSettings
 from fastpay.store import columns
 from fastpay.store.request_log import to_columns
 
-IDENTIFIER = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
-AUTHORIZATION = b"Bearer sk_test_" + b"0" * 32
 # As the Python SDK sends them, but for a shorter description of itself.
 _FIELDS = (
     b"Host: localhost:8000\r\nUser-Agent: Stripe/v1 PythonBindings/16.0.0\r\nAuthorization: "
@@ -66,23 +64,7 @@ GET_FIELDS = [
     (b"accept", b"*/*"),
     (b"accept-encoding", b"gzip, deflate"),
 ]
-_FOREVER_NS = 1 << 62
 _NOW = 1_790_000_000
-
-
-class Transport:
-    """What a connection needs of a transport; it keeps the last answer."""
-
-    written = b""
-
-    def write(self, data: bytes) -> None:
-        self.written = data
-
-    def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 9) if name == "peername" else None
-
-    def abort(self) -> None:
-        pass
 
 
 def new_service(app: Any, loop: asyncio.AbstractEventLoop) -> Service:
@@ -117,52 +99,6 @@ def connection(app: Any) -> Iterator[Callable[[bytes], bytes]]:
         protocol.connection_lost(None)
 
 
-def cached_app(notes: RequestNotes | None = None, tracer: Tracer | None = None) -> Any:
-    """Return an application that answers `GET` from the process's own cache, by the short way.
-
-    With `notes` each request leaves one, with a `tracer` it may be drawn.
-    """
-    cache, partition_scope = Cache(1 << 20), "tenant"
-    partition = cache.partition(partition_scope)
-    partition.valid_until_ns = _FOREVER_NS
-    entry = cache.put(partition, IDENTIFIER, 1, "the object", 100)
-    assert entry is not None
-    cache.render(entry, response(PAYMENT_INTENT.render_bytes(samples.new_intent(), False)))
-
-    async def long_way(scope: Any, receive: Any, send: Any) -> None:
-        raise AssertionError("the short way was not taken")
-
-    shortcut = Shortcut(
-        cache,
-        time.monotonic_ns,
-        lambda: "req_000000000000000000000000",
-        1,
-        kinds={"/v1/payment_intents/": "pi_"},
-        routes={"/v1/payment_intents/": 1},
-        watch=lambda scope, identifier, on_done: False,
-        render=lambda path, value, scope: None,
-        encode=lambda entry, whole, accepted: whole,
-        long_way=long_way,
-    )
-    owner = Credentials(scope=samples.SCOPE, kind="secret", fingerprint_key=b"k" * 32)
-    shortcut.admit(AUTHORIZATION, partition, _FOREVER_NS, owner)
-    if notes is not None:
-        shortcut.log(notes.answered, notes.drawn_below)
-    if tracer is not None:
-        shortcut.trace(tracer.sampler, tracer.record, tracer.keep, tracer.slow_ns)
-
-    def app(scope: Any, receive: Any, send: Any) -> Any:
-        return shortcut.answer(scope, receive, send) or long_way(scope, receive, send)
-
-    return app
-
-
-def response(body: bytes) -> CachedResponse:
-    """Return an answer that shows a payment."""
-    head = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
-    return CachedResponse("/v1/payment_intents/", head, b"", body, b'"1"', is_encodable=False)
-
-
 @contextmanager
 def paths() -> Iterator[dict[str, Callable[[], object]]]:
     """Give the paths by their names, ready to be called."""
@@ -174,6 +110,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"
     asking, logged = Asking(), Asking(is_logged=True)
+    engine = http2_engine.choose(None)
     logged.ask()
     notes = RequestNotes(logged.notes, clock=SystemClock(), percent=None, public_url=None)
     rows = [describe(logged.notes.last, 0, 0)] * 64
@@ -183,6 +120,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         queueing(32, observing(Rows({}))) as submit,
         connection(bare.app) as feed,
         connection(cached_app()) as feed_cached,
+        http2_connection(partial(new_service, bare.app), GET_FIELDS, engine) as ask_http2,
+        http2_connection(partial(new_service, cached_app()), GET_FIELDS, engine) as ask_http2_cached,
         pages() as lists,
         connection(cached_app(notes)) as feed_logged,
         connection(cached_app(tracer=tracer_of_none.tracer)) as feed_undrawn,
@@ -195,6 +134,8 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         yield {
             "GET through a connection": lambda: feed(GET),
             "GET from the cache": lambda: feed_cached(GET),
+            **({} if engine == "h2" else {"GET over HTTP/2": ask_http2}),
+            **({} if engine == "h2" else {"GET from the cache over HTTP/2": ask_http2_cached}),
             "GET from the cache, logged": lambda: feed_logged(GET),
             "GET from the cache, not drawn": lambda: feed_undrawn(GET),
             "GET from the cache, drawn": lambda: feed_drawn(GET),

@@ -9,7 +9,7 @@ from typing import cast
 import hpack
 import uvloop
 
-from benchmarks.hot_paths import Transport
+from benchmarks.in_memory import Transport
 from fastpay._native.service import Service
 from fastpay.config import Http2Engine
 from fastpay.server import http2, http2_engine

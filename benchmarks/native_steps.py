@@ -19,7 +19,7 @@ import pytest
 import uvloop
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks import hot_paths, samples
+from benchmarks import cached, hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
 from fastpay._native import digit_runs, headers, json_pieces, passed_fields, target, transfers_json
@@ -45,7 +45,7 @@ _RECORDS = [(f"pi_{number:032x}", number, "usd", samples.MOMENT_MS + number) for
 _HEADERS = [
     (b"host", b"localhost:8000"),
     (b"user-agent", b"Stripe/v1 PythonBindings/16.0.0"),
-    (b"authorization", hot_paths.AUTHORIZATION),
+    (b"authorization", cached.AUTHORIZATION),
     (b"stripe-version", b"2025-09-30.clover"),
     (b"accept", b"*/*"),
     (b"accept-encoding", b"gzip, deflate"),
@@ -233,7 +233,7 @@ def test_deadlines_by_call_later(benchmark: BenchmarkFixture, loop: asyncio.Abst
 
 
 def test_get_from_the_cache(benchmark: BenchmarkFixture) -> None:
-    with hot_paths.connection(hot_paths.cached_app()) as feed:
+    with hot_paths.connection(cached.cached_app()) as feed:
         answer = benchmark(feed, hot_paths.GET)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b'"object":"payment_intent"' in answer
@@ -241,9 +241,9 @@ def test_get_from_the_cache(benchmark: BenchmarkFixture) -> None:
 
 def test_get_from_a_dict_in_plain_python(benchmark: BenchmarkFixture) -> None:
     """What any ASGI application does for the same: find the key, find the answer, send two messages."""
-    whole = hot_paths.response(b'{"object":"payment_intent"}')
-    answers = {("tenant", hot_paths.IDENTIFIER): (whole.body, whole.etag)}
-    keys = {hot_paths.AUTHORIZATION: ("tenant", 1 << 62)}
+    whole = cached.response(b'{"object":"payment_intent"}')
+    answers = {("tenant", cached.IDENTIFIER): (whole.body, whole.etag)}
+    keys = {cached.AUTHORIZATION: ("tenant", 1 << 62)}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         named = dict(scope["headers"])

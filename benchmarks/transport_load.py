@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -150,15 +150,20 @@ def load(process: int, command: list[str], pattern: str, *, seconds_max: float) 
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{' '.join(command)} did not end within {seconds_max:g} s") from error
     said = done.stdout
+    # A refusal is answered faster than what is asked for.
+    assert "Non-2xx" not in said, said
     spent, seconds = cpu_seconds(process) - before, time.monotonic() - begun
     match = re.search(pattern, said)
     assert match is not None, said
     return Figure(int(match[1]), seconds, spent)
 
 
-def wrk(process: int, url: str, seconds: float, *, connections: int = 64) -> Figure:
+def wrk(
+    process: int, url: str, seconds: float, *, connections: int = 64, headers: Sequence[str] = ()
+) -> Figure:
     """Load with HTTP/1.1."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", url]
+    command += [f"-H{header}" for header in headers]
     return load(process, command, r"(\d+) requests in", seconds_max=seconds + PATIENCE_SECONDS)
 
 

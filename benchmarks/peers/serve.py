@@ -55,7 +55,11 @@ def main(name: str, app: str, port: int, cert: str | None = None, key: str | Non
 
 
 def _load(app: str) -> Any:
-    return getattr(bare, app)
+    if app != "cached_app":
+        return getattr(bare, app)
+    from benchmarks.cached import cached_app  # noqa: PLC0415 - its imports would slow the start of a peer
+
+    return cached_app()
 
 
 def _serve_fastpay(app: str, port: int, cert: str | None, key: str | None) -> None:

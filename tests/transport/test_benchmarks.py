@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import holding, transport_floods, transport_idle, transport_memory
+from benchmarks import holding, transport_floods, transport_http1, transport_idle, transport_memory
 from benchmarks.transport_http2 import make_certificate
 from benchmarks.transport_load import bounded, load, serving, wrk
 
@@ -22,6 +22,12 @@ def test_idle_connections_can_be_counted_and_weighed(tmp_path: Path) -> None:
 def test_busy_connections_are_compared_with_and_without_idle_ones() -> None:
     (pair,) = transport_idle.compare(20, 1, 1)
     assert min(pair) > 0
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not on the path")
+def test_a_cached_payment_is_answered_over_tls(tmp_path: Path) -> None:
+    found = transport_http1.measure([("fastpay", "cached_app")], 1, 1, *make_certificate(tmp_path))
+    assert found["fastpay"][0].requests > 0
 
 
 @pytest.mark.parametrize("name", ["PING", "rapid reset"])
