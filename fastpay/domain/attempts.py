@@ -114,8 +114,10 @@ def charge_extras(intent: PaymentIntent, paid_by: Card, *, was_challenged: bool)
 
 def live_extras(extras: ChargeExtras | None, attempt: str) -> ChargeExtras:
     """Return what the charge of a live payment shows. No processor is asked for what is stripped off here."""
+    if extras is None:
+        return ChargeExtras(attempt=attempt)
     return msgspec.structs.replace(
-        extras or _NO_EXTRAS,
+        extras,
         attempt=attempt,
         has_extended_authorization=False,
         has_incremental_authorization=False,

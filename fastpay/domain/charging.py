@@ -310,8 +310,9 @@ def new_charge(
         description=intent.description,
         metadata=intent.metadata,
     )
-    charge = msgspec.structs.replace(
+    return msgspec.structs.replace(
         charge,
+        extras=extras,
         outcome_reason=behaviour.reason,
         outcome_type=behaviour.outcome_type,
         receipt_email=intent.receipt_email,
@@ -322,7 +323,6 @@ def new_charge(
         statement_descriptor_suffix=intent.statement_descriptor_suffix,
         transfer_group=intent.transfer_group,
     )
-    return charge if extras is None else msgspec.structs.replace(charge, extras=extras)
 
 
 def decline(

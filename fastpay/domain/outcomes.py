@@ -62,9 +62,10 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load, including those that the payment refers to."""
         identifiers = needed(workspace, self.id)
-        attempt = workspace.find(self.id)
-        if self.follow_ups and isinstance(attempt, Attempt):
-            identifiers += follow_ups.needs(workspace, attempt)
+        if self.follow_ups:
+            attempt = workspace.find(self.id)
+            if isinstance(attempt, Attempt):
+                identifiers += follow_ups.needs(workspace, attempt)
         return identifiers
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -165,20 +166,21 @@ class ReviewAttempt(OnObject, frozen=True, gc=False, kw_only=True):
 
 def needed(workspace: Workspace, identifier: str) -> list[str]:
     """Return what must be loaded to end an attempt and its payment."""
-    identifiers = [identifier]
     attempt = workspace.find(identifier)
-    if isinstance(attempt, Attempt) and attempt.setup_intent is not None:
-        identifiers += live_setups.needs(workspace, attempt)
-    elif isinstance(attempt, Attempt):
-        identifiers += [attempt.payment, attempt.payment_method]
-        identifiers += ledger.account_ids(workspace.scope, attempt.currency, True)
-        intent = workspace.find(attempt.payment)
-        if isinstance(intent, PaymentIntent):
-            identifiers += destinations.needs(workspace, intent.extras, intent.currency)
-        if attempt.operation != "authorize":
-            identifiers += follow_ups.needs(workspace, attempt)
-        if attempt.follow_up is not None:
-            identifiers.append(attempt.follow_up)
+    if not isinstance(attempt, Attempt):
+        return [identifier]
+    if attempt.setup_intent is not None:
+        return [identifier, *live_setups.needs(workspace, attempt)]
+    payment = attempt.payment
+    accounts = ledger.account_ids(workspace.scope, attempt.currency, True)
+    identifiers = [identifier, payment, attempt.payment_method, *accounts]
+    intent = workspace.find(payment)
+    if isinstance(intent, PaymentIntent) and intent.extras is not None:
+        identifiers += destinations.needs(workspace, intent.extras, intent.currency)
+    if attempt.operation != "authorize":
+        identifiers += follow_ups.needs(workspace, attempt)
+    if attempt.follow_up is not None:
+        identifiers.append(attempt.follow_up)
     return identifiers
 
 

@@ -175,6 +175,7 @@ class Draft:
         "_workspace",
         "accounts",
         "answer",
+        "begun",
         "events",
         "failure",
         "moment_s",
@@ -206,7 +207,8 @@ class Draft:
         # The transfers of a batch: too many to be an object each.
         self.rows: LedgerRows | None = None
         self.failure: ErrorRecord | None = None
-        # See `Answer`.
+        # The attempt that the caller has to carry out, and until when the answer may change (see `Answer`).
+        self.begun: str | None = None
         self.provisional_until_ms: int | None = None
 
     @property
@@ -241,6 +243,11 @@ class Draft:
         """Add another event for an object that this command writes."""
         assert identifier in self._changed
         self._announced.append((event, identifier))
+
+    def begin(self, attempt: str, wait_ms: int) -> None:
+        """Answer for now, and have the caller carry out an attempt that this command writes."""
+        self.begun = attempt
+        self.provisional_until_ms = self.moment_ms + wait_ms
 
     def fail(
         self,

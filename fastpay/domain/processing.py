@@ -78,7 +78,7 @@ def begin(
     processing = msgspec.structs.replace(intent, status="processing", payment_method=method.id)
     draft.put(processing, "payment_intent.processing")
     open_attempt(draft, processing, route)
-    draft.provisional_until_ms = draft.moment_ms + route.wait_ms
+    draft.begin(route.reference, route.wait_ms)
     return processing
 
 
@@ -143,7 +143,7 @@ def follow_up(
     draft.put(opened, None)
     if refund is None:
         draft.put(msgspec.structs.replace(authorization, follow_up=opened.id), None)
-    draft.provisional_until_ms = draft.moment_ms + terms.wait_ms
+    draft.begin(opened.id, terms.wait_ms)
 
 
 def open_attempt(draft: Draft, intent: PaymentIntent, route: Route) -> Attempt:
@@ -185,7 +185,7 @@ def open_setup(draft: Draft, intent: SetupIntent, route: Route) -> None:
         setup_intent=intent.id,
     )
     draft.put(opened, "attempt.created")
-    draft.provisional_until_ms = draft.moment_ms + route.wait_ms
+    draft.begin(opened.id, route.wait_ms)
 
 
 def hold(draft: Draft, attempt: str, amount: int, currency: str) -> str:

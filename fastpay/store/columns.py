@@ -1,6 +1,6 @@
 """Turns the changes of a batch into statements with encoded arguments: rows, then one array a column."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -29,6 +29,9 @@ _LONG = limits.transfers_at_once_max
 _FIRST = frozenset((1,))
 _name_of, _rows_of = itemgetter(0), itemgetter(1)
 _second_of, _object_of, _version_of = itemgetter(1), attrgetter("object"), attrgetter("version")
+_identifier_of = attrgetter("id")
+# By type, the statements that write heads of new objects and of others.
+_STATEMENTS = {one: (new.statement, known.statement) for one, (new, known) in HEAD_WRITES.items()}
 
 
 class EncodedChanges(Encoded, frozen=True, kw_only=True):
@@ -160,27 +163,22 @@ def _heads(
             else:
                 by_type[struct_type] = [row]
         return sorted([(HEAD_WRITES[one][0][0], by_type[one]) for one in by_type if one in HEAD_WRITES])
-    return _heads_of_changed(changed, rows_of_objects, objects)
-
-
-def _heads_of_changed(
-    changed: list[tuple[Scope, Versioned]], versions: list[Row], objects: list[StoredObject]
-) -> list[tuple[str, list[Row]]]:
-    """Do the same if some objects are not new."""
-    new: Set[tuple[Scope, str]] = frozenset()
-    if len({stored.id for stored in objects}) < len(objects):
+    known = [version > 1 for version in map(_version_of, versions)]
+    if len(set(map(_identifier_of, objects))) < len(objects):
         # What is new and changed again in one batch is new, in its last version.
-        versions = list(
-            {(scope, stored.id): row for row in versions for (scope, _), stored in [row]}.values()
-        )
+        latest = {(scope, stored.id): row for row in rows_of_objects for (scope, _), stored in [row]}
         new = {(scope, one.object.id) for scope, one in changed if one.version == 1}
+        rows_of_objects, known = list(latest.values()), [key not in new for key in latest]
+    return _heads_of_changed(rows_of_objects, known)
+
+
+def _heads_of_changed(versions: list[Row], known: list[bool]) -> list[tuple[str, list[Row]]]:
+    """Do the same if some objects are `known`, which are not new."""
     found: dict[str, list[Row]] = {}
-    for row in versions:
-        (scope, versioned), stored = row
-        writes = HEAD_WRITES.get(type(stored))
-        if writes is not None:
-            is_known = versioned.version > 1 and (scope, stored.id) not in new
-            statement, _ = writes[is_known]
+    for row, is_known in zip(versions, known, strict=True):
+        statements = _STATEMENTS.get(type(row[1]))
+        if statements is not None:
+            statement = statements[is_known]
             if statement in found:
                 found[statement].append(row)
             else:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence, Set
 from fastpay import limits
 from fastpay.domain.identifiers import IdentifierSequence, Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
-from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.idempotency import final_digest, final_key, signature_binding, signature_key
@@ -252,9 +251,10 @@ class DecidedBatch(Batch):
         if entry.signature:
             self._bind(working_set, entry, answer)
         shown = _shown(workspace, answer)
-        if answer.provisional_until_ms is not None:
-            # The caller has to carry out the attempt that has begun.
-            shown |= _begun(draft)
+        if draft.begun is not None and answer.provisional_until_ms is not None:
+            begun = workspace.objects[draft.begun]
+            assert begun is not None
+            shown[draft.begun] = begun
         return Outcome(answer=answer, objects=shown)
 
     def _stand_on(self, workspace: Workspace) -> None:
@@ -315,12 +315,3 @@ def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
     named = (answer.error.charge, answer.error.payment_intent, answer.error.payment_method)
     shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}
-
-
-def _begun(draft: Draft) -> dict[str, Versioned]:
-    """Return the attempts that a command has begun."""
-    return {
-        versioned.object.id: versioned
-        for versioned in draft.versions
-        if versioned.version == 1 and isinstance(versioned.object, Attempt)
-    }
