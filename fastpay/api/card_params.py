@@ -29,6 +29,7 @@ from fastpay.domain import cards, iban_table, kinds, sources
 from fastpay.domain.payment_methods import Choice, NewCard, TokenCard
 from fastpay.domain.tokens import missing_token
 from fastpay.engine.processors.ports import CardData
+from fastpay.engine.processors.routed import Routed
 from fastpay.errors import CardDeclined, InvalidRequest
 
 AllowRedisplay = Literal["always", "limited", "unspecified"]
@@ -243,7 +244,9 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
         needed = {"number": number, "exp_month": month, "exp_year": year}
         raise _missing(*(f"{name}[{field}]" for field, value in needed.items() if value is UNSET))
     digits = _checked_number(number, f"{name}[number]")
-    exp_year = full_year(call, month, year, prefix=name)
+    # That of a card which goes to a processor was checked with its route.
+    sent = call.routed.card if isinstance(call.routed, Routed) else None
+    exp_year = full_year(call, month, year, prefix=name) if sent is None else sent.exp_year
     if not isinstance(params.cvc, UnsetType):
         # Only an American Express card has four digits.
         check_cvc(params.cvc, 4 if digits.startswith(("34", "37")) else 3, param=f"{name}[cvc]")

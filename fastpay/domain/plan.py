@@ -125,7 +125,9 @@ class Workspace:
 
     def require(self, kind: type[_Stored], identifier: str, *, param: str | None = None) -> _Stored:
         """Return the current version of an object of this kind. Raises: NotFound."""
-        found = self.find(identifier)
+        versioned = self.objects.get(identifier)
+        # As `find` does: most objects are at hand, and the outcome of a payment asks for three.
+        found = self.find(identifier) if versioned is None else versioned.object
         if not isinstance(found, kind):
             raise missing(kind, identifier, param=param)
         return found

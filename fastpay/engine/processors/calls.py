@@ -56,6 +56,11 @@ class _Waiting:
     its way.
     """
 
+    __slots__ = (
+        *("answer", "is_final", "is_over", "is_uncertain"),
+        *("outcome", "reference", "submission", "until_ns"),
+    )
+
     def __init__(self, submission: Submission, outcome: Outcome, until_ns: int) -> None:
         self.submission = submission
         self.outcome = outcome
@@ -216,8 +221,9 @@ class ProcessorCalls:
 
     async def _carry_out(self, routed: Routed | FollowUp, waiting: _Waiting) -> None:
         """Do what command 1 has written, and give the request its answer."""
-        # This task has a context of its own.
-        traces.calling.set(waiting.submission.trace)
+        if waiting.submission.trace is not None:
+            # This task has a context of its own.
+            traces.calling.set(waiting.submission.trace)
         try:
             if isinstance(routed, Routed):
                 await self._authorize(routed, waiting)
