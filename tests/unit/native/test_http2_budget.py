@@ -37,7 +37,15 @@ def play(chance: random.Random) -> list[tuple[int | bool, int | bool]]:
             case _:
                 ours.earn_data()
                 plain.earn_data()
+    now += 0.5
+    said.append((count_left(ours, now), count_left(plain, now)))
     return said
+
+
+def count_left(budget: Budget | oracle.Budget, now: float) -> int:
+    """Spend what is left, one by one; return how much it was."""
+    control = next(count for count in range(1_000) if not budget.take_windows(1, now))
+    return control * 1_000 + next(count for count in range(1_000) if not budget.pay(1, 0, now))
 
 
 def test_a_budget_decides_as_the_oracle() -> None:
