@@ -14,6 +14,13 @@ from tests.support.servers import PATIENCE_SECONDS, fresh_database
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what waits for the database wait as long as a busy machine needs: the subject is no deadline."""
+    for name in ("begin", "commit", "resolve", "key", "read"):
+        monkeypatch.setattr(limits, f"{name}_timeout_ms", PATIENCE_SECONDS * 1000)
+
+
+@pytest.fixture
 def trusted_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give Redis all the time that a busy machine may need, and the benefit of every doubt."""
     monkeypatch.setattr(limits, "redis_timeout_ms", PATIENCE_SECONDS * 1000)

@@ -102,6 +102,7 @@ async def test_a_redis_that_answers_again_is_used_again(database_url: str, tmp_p
                 assert counted(other, "hits") == hits + 1
 
 
+@pytest.mark.usefixtures("patient")
 async def test_two_instances_never_show_less_than_was_acknowledged_whatever_becomes_of_redis(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -194,6 +194,7 @@ async def wake(instances: list[Engine]) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_four_instances_on_three_tenants_never_wait_for_each_other_in_a_circle(
     database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

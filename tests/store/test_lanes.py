@@ -53,6 +53,7 @@ async def park(instance: Engine) -> None:
             await asyncio.sleep(0.001)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("session_state", [True, False])
 async def test_a_held_book_delays_no_other_tenant_on_any_instance(
     database_url: str, session_state: bool, caplog: pytest.LogCaptureFixture

@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
 from fastpay.domain.captures import CapturePaymentIntent
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.refunds import CreateRefund
@@ -66,6 +68,7 @@ async def test_a_writer_survives_the_loss_of_the_poolers_connections(
     assert await check_books(empty_database_url, scope) == 4 * 3
 
 
+@pytest.mark.usefixtures("patient")
 async def test_reads_that_share_the_poolers_connections_do_not_get_each_others_answers(
     pgbouncer_url: str, empty_database_url: str
 ) -> None:
@@ -127,6 +130,7 @@ async def test_a_statement_runs_in_the_transaction_that_it_was_parsed_in(databas
         assert "Parse" in steps.partition("Bind")[0], proxy.log
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_hundred_connections_share_two_of_the_database(
     pgbouncer_url: str, empty_database_url: str
 ) -> None:
