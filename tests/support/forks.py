@@ -23,6 +23,8 @@ import sys
 import threading
 from pathlib import Path
 
+import argon2
+
 from fastpay import __version__, clock
 from fastpay.engine.homes.codec import release_name
 from fastpay.errors import ConfigurationError
@@ -36,7 +38,7 @@ _MODULES = (
     "fastpay.operations.process",
     "fastpay.operations.application",
     "fastpay.operations.admin",
-    "fastpay.operations.console",
+    "fastpay.operations.console.assembly",
     "fastpay.operations.sealing_keys",
     "fastpay.store.health",
     "fastpay.store.migrate",
@@ -216,6 +218,10 @@ def main() -> None:
     """Load what a server loads, and fork."""
     for name in _MODULES:
         importlib.import_module(name)
+    # A hash of a password is costly on purpose; tests/unit/admin/test_passwords.py holds that.
+    vars(argon2)["PasswordHasher"] = functools.partial(
+        argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1
+    )
     # Both are the same in each server, and remembered: a digest of all structs, and a program asked for its
     # version.
     release_name(__version__)
