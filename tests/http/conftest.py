@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.api import open_client
+from tests.support.api import TRUST, open_client
 from tests.support.doors import HTTP1, Door
 from tests.support.refusals import Database
 from tests.support.servers import RunningServer, fresh_database, running_server
@@ -43,7 +43,9 @@ def http(door: Door, server: RunningServer, request: pytest.FixtureRequest) -> I
     # Without openssl there is no certificate, and only what needs one is skipped.
     running: RunningServer = request.getfixturevalue("tls_server") if door.is_tls else server
     options = door.options(request.getfixturevalue("certificate")) if door.is_tls else {}
-    with httpx.Client(base_url=running.url, **{"timeout": 30, "trust_env": False, **options}) as client:
+    with httpx.Client(
+        base_url=running.url, **{"timeout": 30, "trust_env": False, "verify": TRUST, **options}
+    ) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from fastpay.operations.embedded import children
 from fastpay.operations.embedded.access import run_servers
 from fastpay.operations.embedded.account import choose_account
 from fastpay.operations.embedded.directory import DataDirectory
+from tests.support.api import TRUST, ask
 from tests.support.books import find_database_faults
 from tests.support.servers import (
     PATIENCE_SECONDS,
@@ -39,11 +40,12 @@ def _pay(server: RunningServer, secret: str, key: str) -> httpx.Response:
         data=_PAYMENT | {"amount": "1999", "metadata[order]": key},
         headers={"Idempotency-Key": key},
         auth=(secret, ""),
+        verify=TRUST,
     )
 
 
 def _get(server: RunningServer, secret: str, path: str) -> Any:
-    answer = httpx.get(f"{server.url}{path}", auth=(secret, ""))
+    answer = ask(f"{server.url}{path}", auth=(secret, ""))
     assert answer.status_code == 200, answer.text
     return answer.json()
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.processors.test_live_payments import UNASKED, Front, pay
+from tests.support.api import TRUST
 
 CHALLENGED = {
     "payment_method_data[card][number]": "4000000000003220",
@@ -29,7 +30,7 @@ def waiting(front: Front, http: httpx.Client) -> tuple[dict[str, Any], str]:
 
 def act(page: str, outcome: str) -> None:
     """Do what the cardholder's browser does."""
-    answered = httpx.post(page, data={"outcome": outcome}, trust_env=False)
+    answered = httpx.post(page, data={"outcome": outcome}, trust_env=False, verify=TRUST)
     assert answered.status_code == 303, answered.text
 
 

@@ -9,6 +9,7 @@ import pytest
 from fastpay.domain.processor_objects import Operation
 from fastpay.engine.processors.ports import Order, Outcome
 from tests.processors.conftest import TIMEOUT_MS, Upstream, authorization, follow_up
+from tests.support.api import TRUST
 from tests.support.http_faults import ACTED, FAULTS, Fault, faulty_proxy
 
 # An answer that is held does not come.
@@ -25,7 +26,7 @@ async def order_for(upstream: Upstream, operation: Operation) -> tuple[Order, st
 
 
 async def listed(upstream: Upstream, path: str, **query: str) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient(auth=(upstream.secret, ""), trust_env=False) as client:
+    async with httpx.AsyncClient(auth=(upstream.secret, ""), trust_env=False, verify=TRUST) as client:
         found = await client.get(f"{upstream.url}/v1/{path}", params={"limit": "100", **query})
     return found.json()["data"]  # type: ignore[no-any-return]
 

@@ -6,6 +6,7 @@ import pytest
 
 from fastpay.engine.processors.ports import Order
 from tests.processors.conftest import NUMBER, TIMEOUT_MS, Upstream, authorization, card, follow_up
+from tests.support.api import TRUST, ask
 
 DECLINED = {"stripe": "4000000000000002", "localstripe": "4000000000000341"}
 
@@ -172,7 +173,8 @@ async def test_a_cardholder_authenticates_where_there_is_a_way_back(
     assert outcome.redirect_url is not None
     assert outcome.redirect_url.startswith("http")
     path = f"/v1/test_helpers/payment_intents/{outcome.processor_id}/authenticate"
-    async with httpx.AsyncClient(auth=(fastpay_upstream.secret, ""), trust_env=False) as cardholder:
+    auth = (fastpay_upstream.secret, "")
+    async with httpx.AsyncClient(auth=auth, trust_env=False, verify=TRUST) as cardholder:
         done = await cardholder.post(fastpay_upstream.url + path)
     assert done.status_code == 200, done.text
     found = await fastpay_upstream.ask(msgspec.structs.replace(order, processor_id=outcome.processor_id))
@@ -195,8 +197,6 @@ async def test_no_request_but_the_one_with_the_card_has_its_number(fastpay_upstr
 
 
 def _payments(upstream: Upstream) -> list[dict[str, object]]:
-    listed = httpx.get(
-        f"{upstream.url}/v1/payment_intents?limit=100", auth=(upstream.secret, ""), trust_env=False
-    )
+    listed = ask(f"{upstream.url}/v1/payment_intents?limit=100", auth=(upstream.secret, ""))
     found: list[dict[str, object]] = listed.json()["data"]
     return found
