@@ -107,8 +107,8 @@ ROLLOUT = (
     Mutant(
         "tell-the-older-api-of-an-object-of-ours",
         "fastpay/api/routing.py",
-        "        return owner\n\n    async def _choose(",
-        "        return LEGACY\n\n    async def _choose(",
+        "        side = owner\n",
+        "        side = None\n",
         ("tests/rollout/test_one_voice.py",),
     ),
     Mutant(
