@@ -332,7 +332,8 @@ async def test_statements_touch_no_more_among_many_rows(database_url: str, at_fi
             assert bool(await filler.fetchval(_STATISTICS)) == (statistics != "none")
             found = await check(early, cases, least, may_scan=False)
             faults += [(f"statistics: {statistics}", "early", *fault) for fault in found]
-            for mode in ("generic", "custom", "pooled"):
+            # With all statistics new sessions come to the same in both runs.
+            for mode in ("generic", "custom", "pooled") if at_first in {"none", statistics} else ():
                 is_told = mode == "generic" or statistics == "of all"
                 suited = [case for case in cases if is_told or not case.name.startswith(LISTS)]
                 async with session(database_url, cases, mode) as late:
