@@ -58,9 +58,9 @@ def test_an_overload_that_is_none_is_taken_whole(machine: Machine, monkeypatch: 
     ):
         monkeypatch.setattr(overload, "_PROBED_LONGER_SECONDS", 0.1)
         found = overload.overload(target, database, 50, factor=2, seconds=0.4, connections=100)
-    # So few that no machine is too slow for them, unless it stands still.
+    # All that were sent were answered. A machine that stands still for a moment sends fewer.
     assert (found.refused, found.others) == (0, {})
-    assert found.sent == 100
+    assert 0 < found.sent <= 100
     # What was sent just before, at half of the rate, may be answered within.
     assert 0 < found.goodput <= 150
 
