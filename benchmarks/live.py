@@ -68,6 +68,15 @@ class Turn(NamedTuple):
     backend_us: float
 
 
+class Load(NamedTuple):
+    """What loads a server for a turn, with which of its keys."""
+
+    run: Callable[[], Sample]
+    target: Target
+    database: Database
+    key: str
+
+
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How many turns each load has.")
 @click.option("--waiting", default=9_900, show_default=True, help="Payments that wait for a processor.")
@@ -94,7 +103,7 @@ def compare_modes(machine: Machine, *, rounds: int) -> dict[str, list[Turn]]:
     """Return the turns of payments in each mode, at one server."""
     with _serving(machine, 0, _DELAY_MS) as (target, database):
         loads = {
-            name: (partial(_pay, target, key), target, database)
+            name: Load(partial(_pay, target, key), target, database, key)
             for name, key in zip(("test", "live"), database.keys, strict=True)
         }
         return _take_turns(machine, loads, rounds)
@@ -140,7 +149,7 @@ def measure_waiting(
         grown = (_resident(target) - before) // begun
         found = {}
         for name, load in (("payments", _payer), ("cached reads", _reader)):
-            loads = {who: (load(machine, *one), *one) for who, one in servers.items()}
+            loads = {who: Load(load(machine, *one), *one, one[1].keys[0]) for who, one in servers.items()}
             found[name] = _take_turns(machine, loads, rounds)
         return found, grown
 
@@ -206,14 +215,14 @@ def _reader(machine: Machine, target: Target, database: Database) -> Callable[[]
     return lambda: run_wrk(target, "reads.lua", arguments, connections=_CONNECTIONS, seconds=_TURN_SECONDS)
 
 
-def _take_turns(
-    machine: Machine, loads: Mapping[str, tuple[Callable[[], Sample], Target, Database]], rounds: int
-) -> dict[str, list[Turn]]:
+def _take_turns(machine: Machine, loads: Mapping[str, "Load"], rounds: int) -> dict[str, list[Turn]]:
     """Load in turns, each the first one every other time, after one of each that warms up."""
     found: dict[str, list[Turn]] = {name: [] for name in loads}
     for number in range(rounds + 1):
         order = list(loads.items())
-        for name, (load, target, database) in order if number % 2 else reversed(order):
+        for name, (load, target, database, key) in order if number % 2 else reversed(order):
+            # From here on this tenant and mode is the last one that asked.
+            payments.make_payment(target.port, key, _BODY.encode())
             time.sleep(_PAUSE_SECONDS)
             backends = BackendTime(machine.database_url, database.url.partition("?")[0].rpartition("/")[2])
             before = process_seconds(target.pid)

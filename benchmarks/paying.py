@@ -57,6 +57,7 @@ BODY = (
     b"&metadata%5Border%5D=12"
 )
 AT_ONCE = 16
+_HOUR_MS = 3_600_000
 _KEYS = {"sk_test_" + "0" * 32: False, "sk_live_" + "0" * 32: True}
 _CONFIGURED = Configured(
     name="acquirer",
@@ -199,10 +200,8 @@ class _Client(HttpClient):
     """Its connections have no sockets."""
 
     def _open(self, url: yarl.URL) -> Pool:
-        idle_ms = limits.processor_idle_connection_ms
-        return _Pool(
-            url, turn_ms=limits.outbound_turn_ms, idle_ms=idle_ms, tls=None, resolve=Lookups().resolve
-        )
+        # Its timer would make the count depend on how slow the machine is.
+        return _Pool(url, turn_ms=_HOUR_MS, idle_ms=_HOUR_MS, tls=None, resolve=Lookups().resolve)
 
 
 class _Maker(ProcessorMaker):

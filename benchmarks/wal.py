@@ -1,6 +1,6 @@
 """What does a payment write to PostgreSQL's log over millions of rows, and how much of it are full pages?
 
-Run: python -m benchmarks.wal [--payments 770000 --window 10000 --windows 3]
+Run: python -m benchmarks.wal [--payments 770000 --window 10000 --windows 4]
 
 The first change of a page after a checkpoint logs the whole page, so that a crash while it is written can
 be mended. How many pages that are depends on how many a payment touches that nobody has touched since, and
@@ -95,8 +95,8 @@ def measure(
 ) -> dict[str, list[list[Window]]]:
     """Return for each setting, and each of its turns, what payments wrote in window after window."""
     found: dict[str, list[list[Window]]] = {"off": [], "pglz": []}
-    for _ in range(rounds):
-        for setting, turns in found.items():
+    for number in range(rounds):
+        for setting, turns in sorted(found.items(), reverse=number % 2 == 1):
             # It is the setting of connections that are made from here on.
             execute(database.url, f"alter database bench_wal set wal_compression = {setting}")
             with _serve(machine, database) as target:

@@ -28,6 +28,8 @@ processor_idle_connection_ms = 4_000
 processor_arrival_s = 120
 # Clocks of others differ by less.
 processor_clock_skew_s = 300
+# How often a read of an inquiry is sent while its time lasts, if the connection ends without an answer.
+processor_read_tries = 3
 processor_page_objects = 100
 processor_pages_max = 50
 # A webhook's body, and an outcome's texts.

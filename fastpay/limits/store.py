@@ -31,7 +31,7 @@ operator_timeout_ms = 30_000
 farewell_timeout_ms = 1_000
 # What `fastpay doctor` advises for PostgreSQL: with less, a burst of payments forces checkpoints, and after
 # each of them whole pages are logged again.
-wal_bytes_advised = 8 << 30
+wal_bytes_advised = 4 << 30
 checkpoint_s_advised = 900
 wal_buffer_bytes_advised = 16 << 20
 

@@ -27,7 +27,7 @@ async def check_speed(connection: Any) -> Finding:
 def judge_speed(facts: SpeedFacts) -> Finding:
     """Hold the settings against those of the embedded server; OPERATIONS.md says why."""
     wanted = {
-        "max_wal_size = 8GB": facts.max_wal_bytes >= limits.wal_bytes_advised,
+        "max_wal_size = 4GB": facts.max_wal_bytes >= limits.wal_bytes_advised,
         "checkpoint_timeout = 15min": facts.checkpoint_s >= limits.checkpoint_s_advised,
         "wal_buffers = 16MB": facts.wal_buffer_bytes >= limits.wal_buffer_bytes_advised,
         "wal_compression = on": facts.wal_compression != "off",

@@ -34,7 +34,16 @@ def apply(mutant: Mutant, root: Path) -> None:
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
     if path.suffix == ".pyx":
         compiled = [sys.executable, "-m", "Cython.Build.Cythonize", "-3", "-i", "-X", "binding=False"]
-        subprocess.run([*compiled, mutant.file], cwd=root, capture_output=True, check=True)
+        done = subprocess.run(
+            [*compiled, mutant.file],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+        if done.returncode:
+            raise NotCaught(f"{mutant.name}: {mutant.file} cannot be compiled: {done.stderr[-2000:]}")
 
 
 def copy_tree(place: Path) -> Path:

@@ -69,6 +69,7 @@ class Front:
         own = make_tenant(self.server.database_url)
         self.scope = Scope(own.tenant_id.hex, livemode=True)
         self.key = own.live_secret
+        self.publishable_key = own.live_publishable
         self.upstream = open_client(upstream.url, upstream.secret)
         asyncio.run(self._configure(upstream))
 
@@ -179,6 +180,21 @@ def test_a_decline_says_what_the_processor_said(front: Front) -> None:
         (reference,) = front.charged()
         assert front.attempts(confirmed.json())[0]["id"] == reference
     front.check()
+
+
+def test_a_visitors_idempotency_keys_are_not_the_merchants(front: Front) -> None:
+    """In live mode too, where the digest of a key is made once and used for both commands."""
+    card = {name: value for name, value in PAY.items() if name.startswith("payment_method_data")}
+    with front.client() as http, open_client(front.server.url, front.publishable_key) as visitor:
+        made = http.post("/v1/payment_intents", data={"amount": "2000", "currency": "usd"}).json()
+        confirm = f"/v1/payment_intents/{made['id']}/confirm"
+        for _ in range(2):
+            key = {"Idempotency-Key": "order-1"}
+            paid = visitor.post(confirm, data=card | {"client_secret": made["client_secret"]}, headers=key)
+            assert (paid.status_code, paid.json()["status"]) == (200, "succeeded"), paid.text
+        assert paid.headers["idempotent-replayed"] == "true"
+        named = http.post("/v1/customers", data={"name": "Ada"}, headers=key)
+        assert (named.status_code, named.json()["object"]) == (200, "customer"), named.text
 
 
 def test_while_one_request_waits_another_is_told_to_come_back(front: Front) -> None:

@@ -30,7 +30,7 @@ SETTINGS = {
     "shared_buffers": "128MB",
     # Checkpoints are spread over minutes, and not forced by volume during a burst. After each one, whole
     # pages are logged again, which are compressed.
-    "max_wal_size": "8GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
     # More than the thirty-second part of shared_buffers: no commit of a batch waits for room in them.

@@ -31,6 +31,10 @@ class Deadline:
         self._clock = clock
         self._until_ns = clock.monotonic_ns() + timeout_ms * 1_000_000
 
+    def is_over(self) -> bool:
+        """Tell whether nothing is left."""
+        return self._clock.monotonic_ns() >= self._until_ns
+
     def left_ms(self) -> int:
         """Return how much is left. Raises: NotSentError if there is nothing left."""
         left_ms = (self._until_ns - self._clock.monotonic_ns()) // 1_000_000

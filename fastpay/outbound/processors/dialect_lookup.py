@@ -12,7 +12,7 @@ import msgspec
 
 from fastpay import limits
 from fastpay.engine.processors.ports import Order, Outcome
-from fastpay.outbound.http import Answer
+from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors import dialect_requests as requests
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, none_yet, unknown
 from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, SETUP, Payment, Refund, Setup
@@ -67,8 +67,17 @@ class Lookup:
         return none_yet(order, self._calls.clock, self._arrival_s)
 
     async def get(self, target: str, deadline: Deadline) -> Answer:
-        """Return the answer to a GET. Raises: NoAnswerError."""
-        return await self._calls.send("GET", target, headers=self._headers, deadline=deadline)
+        """Return the answer to a GET, which is sent again while there is time for it. Raises: NoAnswerError.
+
+        A list of many pages would hardly be read to its end if one lost answer meant to begin again.
+        """
+        for tries_left in reversed(range(limits.processor_read_tries)):
+            try:
+                return await self._calls.send("GET", target, headers=self._headers, deadline=deadline)
+            except NoAnswerError:
+                if not tries_left or deadline.is_over():
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     async def _payment(self, payment_id: str, deadline: Deadline) -> Payment | Outcome:
         answer = await self.get(requests.payment_path(payment_id), deadline)

@@ -6,7 +6,7 @@ import pytest
 from fastpay.operations.database_findings import judge_speed
 from fastpay.store.health import SpeedFacts
 
-ADVISED = SpeedFacts(8 << 30, 900, 16 << 20, "pglz", "off", "off")
+ADVISED = SpeedFacts(4 << 30, 900, 16 << 20, "pglz", "off", "off")
 
 
 def test_settings_as_advised_are_good() -> None:
@@ -16,7 +16,7 @@ def test_settings_as_advised_are_good() -> None:
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"max_wal_bytes": 1 << 30}, "max_wal_size = 8GB"),
+        ({"max_wal_bytes": 1 << 30}, "max_wal_size = 4GB"),
         ({"checkpoint_s": 300}, "checkpoint_timeout = 15min"),
         ({"wal_buffer_bytes": 4 << 20}, "wal_buffers = 16MB"),
         ({"wal_compression": "off"}, "wal_compression = on"),

@@ -84,6 +84,24 @@ async def test_only_a_whole_list_proves_that_there_is_no_payment(answer: Answer,
     assert early.status == ("unknown" if known is None else known)
 
 
+@pytest.mark.parametrize(("cut", "known"), [(2, "approved"), (99, "unknown")])
+async def test_a_read_whose_answer_is_lost_is_sent_again(cut: int, known: str) -> None:
+    """A list of pages that are all lost at first is read to its end nevertheless."""
+    pages = searched(pages=[(200, page(OTHER, has_more=True)), (200, page(payment()))])
+    seen: dict[str, int] = {}
+
+    def answer(asked: Asked) -> Reply:
+        read = f"{asked.path} {asked.query.get('starting_after')}"
+        seen[read] = seen.get(read, 0) + 1
+        return None if seen[read] <= cut and not asked.path.endswith("/search") else pages(asked)
+
+    found = await ask(answer)
+    assert found is not None
+    assert found.status == known
+    # The client sends it again once itself, on a kept connection that has ended.
+    assert 2 < max(seen.values()) <= 2 * limits.processor_read_tries
+
+
 async def test_the_list_is_that_of_the_time_by_whatever_clock() -> None:
     async with serving(searched(pages=[(200, page())])) as (service, calls, clock):
         order = authorization(sent_ms=clock.now_ms())
