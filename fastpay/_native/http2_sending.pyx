@@ -257,6 +257,7 @@ cdef class ServedStreams(Http2Channel):
         if exchange.head_sent:
             return self.reset(exchange, PROTOCOL_ERROR if exchange.malformed else CANCEL)
         exchange.fields = fields
+        exchange.status = status
         exchange.has_date = False
         exchange.head_sent = exchange.ends = True
         exchange.pending = None if exchange.is_head else body

@@ -100,6 +100,7 @@ class HttpClient:
 
         Raises: NotSentError while there is no connection, NoAnswerError after that.
         """
+        failure: type[NoAnswerError] = NotSentError
         begun_ns = SystemClock.monotonic_ns()
         within_ms = self._timeout_ms if timeout_ms is None else timeout_ms
         until_s = asyncio.get_running_loop().time() + within_ms / 1000
@@ -117,7 +118,8 @@ class HttpClient:
             await self._wait_for_slot(until_s)
         try:
             for is_last in (method != "GET", True):
-                connection = server.pool.take_kept() or await self._connect(server.pool, until_s)
+                connection = server.pool.take_kept() or await self._connect(server.pool, until_s, failure)
+                failure = NoAnswerError
                 is_over = False
                 try:
                     connection.begin(method, until_s=until_s)
@@ -174,15 +176,15 @@ class HttpClient:
         except TimeoutError as error:
             raise NotSentError("no connection was free in time") from error
 
-    async def _connect(self, pool: Pool, until_s: float) -> Connection:
-        """Return a new connection. Raises: NotSentError."""
+    async def _connect(self, pool: Pool, until_s: float, failure: type[NoAnswerError]) -> Connection:
+        """Return a new connection. Raises: `failure`."""
         left_s = until_s - asyncio.get_running_loop().time()
         try:
             return await pool.connect(min(left_s, limits.outbound_connect_ms / 1000))
         except TimeoutError as error:
-            raise NotSentError("there was no connection in time") from error
+            raise failure("there was no connection in time") from error
         except (OSError, ValueError) as error:
-            raise NotSentError(str(error) or type(error).__name__) from error
+            raise failure(str(error) or type(error).__name__) from error
 
 
 def _split(url: str) -> tuple[str, str]:

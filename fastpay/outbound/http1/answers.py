@@ -17,6 +17,8 @@ from httptools import HttpParserError, HttpResponseParser
 from fastpay import limits
 
 _INFORMATIONAL_MIN, _SWITCHING_PROTOCOLS, _FINAL_MIN, _FINAL_MAX = 100, 101, 200, 599
+_NOT_MODIFIED = 304
+_BODILESS = frozenset((204, _NOT_MODIFIED))
 _VERSION, _OLD_VERSION = "1.1", "1.0"
 _HEAD_END = b"\r\n\r\n"
 
@@ -140,6 +142,10 @@ class AnswerReader:
             raise AnswerMalformedError("the answer has a transfer coding that nobody asked for")
         # RFC 9112 6.1: what an HTTP/1.0 server says about chunks is not to be relied upon.
         self.keeps = self._parser.should_keep_alive() and (coding is None or version == _VERSION)
+        if status in _BODILESS and (coding is not None or (length and status != _NOT_MODIFIED)):
+            # Who announces a body where there is none may send it later: it would be the next answer. What a
+            # 304 says of a length is that of another answer (RFC 9110 15.4.5).
+            self.keeps = False
         self.status, self.fields, self._lines = status, lines, []
         self.length = length or 0
         self.is_over = self._is_head

@@ -138,6 +138,8 @@ class Pool:
             await asyncio.wait(
                 (lookup,), timeout=limits.outbound_lookup_ms / 1000 if self._addresses else None
             )
+            if lookup.cancelled():
+                raise ConnectionAbortedError("the client has been closed")
             failure = lookup.result() if lookup.done() else None
             if failure is not None and not self._addresses:
                 raise failure
@@ -165,6 +167,15 @@ class Pool:
 
     def _look(self) -> None:
         """Look through everything that has a deadline."""
+        try:
+            self._look_at_all()
+        finally:
+            # Whatever fails there, the others still have their deadlines.
+            self._timer = None
+            if self._lent or self._idle:
+                self._start_timer()
+
+    def _look_at_all(self) -> None:
         self._turns.now += 1
         now_s = asyncio.get_running_loop().time()
         for connection in list(self._lent):
@@ -177,6 +188,3 @@ class Pool:
             else:
                 connection.close()
         self._idle[:] = kept
-        self._timer = None
-        if self._lent or self._idle:
-            self._start_timer()

@@ -104,10 +104,15 @@ class LegacyClient:
         self, request: PassedRequest, body: PassedBody, head: bytes, *, is_chunked: bool
     ) -> Exchange:
         """Send a request until it meets a connection that is open, twice at most."""
+        before: Lost | None = None
         for is_last in (False, True):
             connection = self._pool.take_kept()
             if connection is None:
-                connection = await self._connect()
+                try:
+                    connection = await self._connect()
+                except LegacyUnavailable as error:
+                    # It was sent before, so that nobody may be told that nothing was.
+                    raise error if before is None else before.error from error
             elif self._part.is_lost:
                 self._part.back()
             exchange = Exchange(connection, request, body, is_chunked=is_chunked, let_go=self._let_go)
@@ -118,6 +123,7 @@ class LegacyClient:
                 may_repeat = connection.was_used and request.method in _IDEMPOTENT and body.is_whole
                 if is_last or not may_repeat or not lost.is_unanswered:
                     raise lost.error from lost
+                before = lost
                 self._repeated += 1
             except BaseException:
                 self._abandon(exchange, connection)

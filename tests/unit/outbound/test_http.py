@@ -5,12 +5,15 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from yarl import URL
 
 from fastpay import limits
 from fastpay.outbound.http import HttpClient, NoAnswerError, NotSentError
+from fastpay.outbound.http1.connection import Connection
+from fastpay.outbound.http1.pool import Pool
 from tests.support.doors import make_certificate
 from tests.support.http_server import run
 from tests.unit.outbound.http1.wires import CUT, GOOD, REFUSED
@@ -169,6 +172,56 @@ async def test_what_is_said_of_a_kept_connection_is_what_is_known() -> None:
         assert failed.type is NoAnswerError
         await client.close()
     assert receiver.connections == 1
+
+
+async def test_a_read_that_was_sent_stays_sent_if_there_is_no_second_connection() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        server.close()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url, client = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", HttpClient()
+    await client.send("GET", url, headers={})
+    with pytest.raises(NoAnswerError) as failed:
+        await client.send("GET", url, headers={})
+    await client.close()
+    assert failed.type is NoAnswerError
+
+
+async def test_deadlines_outlive_a_failure_at_one_of_them() -> None:
+    class Broken:
+        def look(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    async with receiving(OK) as receiver:
+        client = HttpClient()
+        await client.send("GET", receiver.url, headers={})
+        (server,) = client._servers.values()
+        server.pool._lent.add(cast(Connection, Broken()))
+        with pytest.raises(ZeroDivisionError):
+            server.pool._look()
+        timer, now_s = server.pool._timer, asyncio.get_running_loop().time()
+        server.pool._lent.clear()
+        await client.close()
+        assert timer is not None
+        assert timer.when() > now_s
+
+
+async def test_who_waits_for_a_name_when_a_client_is_closed_is_told_so() -> None:
+    async def never(_: str, __: int) -> list[Any]:
+        await asyncio.Event().wait()
+        return []
+
+    pool = Pool(URL("http://a.example"), turn_ms=50, idle_ms=1_000, tls=None, resolve=never)
+    waiting = asyncio.create_task(pool.connect(60))
+    while pool._lookup is None:  # noqa: ASYNC110  it has no event
+        await asyncio.sleep(0)
+    pool.close()
+    with pytest.raises(ConnectionAbortedError):
+        await waiting
 
 
 @pytest.mark.parametrize(("wire", "method", "body", "keeps"), GOOD.values(), ids=GOOD)

@@ -84,6 +84,21 @@ def test_without_a_framing_the_end_of_the_connection_is_the_end() -> None:
     assert not any(read([one], ends=True).is_over for one in CUT.values())
 
 
+@pytest.mark.parametrize(
+    ("head", "keeps"),
+    [
+        (b"204 X\r\nContent-Length: 9", False),
+        (b"204 X\r\nTransfer-Encoding: chunked", False),
+        (b"304 X\r\nTransfer-Encoding: chunked", False),
+        (b"204 X\r\nContent-Length: 0", True),
+        (b"304 X\r\nContent-Length: 9", True),
+    ],
+)
+def test_a_body_that_is_announced_where_there_is_none_may_come_later(head: bytes, keeps: bool) -> None:
+    found = read([b"HTTP/1.1 " + head + b"\r\n\r\n"])
+    assert (found.is_over, found.body, found.keeps) == (True, b"", keeps)
+
+
 @pytest.mark.parametrize("behind", [b"H", EMPTY, b"\x00", b"0\r\n\r\n", b"HTTP/1.1 100 X\r\n\r\n"])
 @pytest.mark.parametrize(
     "wire", [EMPTY, CHUNKED + b"0\r\n\r\n", b"HTTP/1.1 204 X\r\nContent-Length: 9\r\n\r\n"]

@@ -203,6 +203,22 @@ async def test_a_read_is_repeated_only_if_nothing_of_an_answer_came() -> None:
             assert heads == came
 
 
+async def test_nobody_is_told_that_nothing_was_sent_after_it_was() -> None:
+    """The connection ends after the request, and there is no other one."""
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with asking(serve) as (_, client):
+        assert await whole(client) == b"ok"
+        # Nobody listens there.
+        client._pool._addresses = ["127.0.0.2"]
+        with pytest.raises(LegacyBroke, match="It may have been carried out"):
+            await client.ask(request("DELETE"), Whole())
+
+
 async def test_a_name_is_resolved_once_and_the_address_that_answered_is_the_first_one() -> None:
     resolved = []
 
