@@ -32,18 +32,16 @@ def apply(mutant: Mutant, root: Path) -> None:
     if source.count(mutant.old) != 1:
         raise NotCaught(f"{mutant.name}: {mutant.file} has its place {source.count(mutant.old)} times")
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
-    if path.suffix == ".pyx":
-        compiled = [sys.executable, "-m", "Cython.Build.Cythonize", "-3", "-i", "-X", "binding=False"]
-        done = subprocess.run(
-            [*compiled, mutant.file],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_SECONDS,
-        )
-        if done.returncode:
-            raise NotCaught(f"{mutant.name}: {mutant.file} cannot be compiled: {done.stderr[-2000:]}")
+
+
+def compile_again(mutant: Mutant, root: Path) -> None:
+    """Compile a module into which a bug was planted. Raises: NotCaught if that is no code."""
+    command = [sys.executable, "-m", "Cython.Build.Cythonize", "-3", "-i", "-X", "binding=False", mutant.file]
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
+    if done.returncode:
+        raise NotCaught(f"{mutant.name}: {mutant.file} cannot be compiled: {done.stderr[-2000:]}")
 
 
 def copy_tree(place: Path) -> Path:
@@ -82,6 +80,8 @@ def catch(mutant: Mutant) -> str:
     with tempfile.TemporaryDirectory(prefix="fastpay-mutant-") as place:
         root = copy_tree(Path(place))
         apply(mutant, root)
+        if mutant.file.endswith(".pyx"):
+            compile_again(mutant, root)
         done = run_tests(root, mutant.tests)
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED ")]
     if done.returncode != TESTS_FAILED or not failed:

@@ -1,6 +1,10 @@
 """The policy over HTTP/2."""
 
+import asyncio
+from typing import Any
+
 import pytest
+from h2.settings import SettingCodes
 
 from tests.support.h2_client import Client, fields
 from tests.support.http1_cases import REFUSED
@@ -105,3 +109,42 @@ def test_bytes_of_http1_never_reach_a_handler_of_http2(group: str) -> None:
             assert server.request_count == 0
 
     run(main())
+
+
+def test_a_refused_request_is_not_carried_out_while_its_refusal_waits() -> None:
+    """The refusal waits for a window, and meanwhile the rest of the body comes."""
+    begun, complete = asyncio.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            begun.set()
+            message: dict[str, Any] = {"more_body": True}
+            while message.get("more_body"):
+                message = dict(await receive())
+            complete.append(message["type"] == "http.request")
+            await respond(send)
+
+    async def main() -> None:
+        async with serving(app) as server, Client(server) as client:
+            client.connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            stream = client.request(fields("POST"), end=False)
+            for _ in range(3):
+                client.connection.send_data(stream, bytes(16_000))
+            client.flush()
+            await begun.wait()
+            client.connection.send_headers(stream, [("te", "gzip")], end_stream=True)
+            client.flush()
+            while not client.statuses.get(stream):
+                assert await client.step()
+            client.connection.increment_flow_control_window(60_000, stream)
+            client.flush()
+            await client.until(stream)
+            assert client.statuses[stream] == [400]
+            # Another request goes the whole way meanwhile.
+            other = client.request(fields("POST"), b"other")
+            client.connection.increment_flow_control_window(60_000, other)
+            client.flush()
+            await client.until(other)
+
+    run(main())
+    assert complete == [False, True]
