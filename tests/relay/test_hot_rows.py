@@ -24,6 +24,8 @@ HUNDRED, BETWEEN = 100, 300
 GROWTH, LEAST = 1.5, 1.0
 # The beats of a lease are read each time, and there are none before the start.
 ELSEWHERE = ("webhook_instance",)
+# Of events there are no older versions, and how many of them the relay reads at once is the machine's.
+ONE_VERSION = ("event",)
 # A backend tells what it has read with its next transaction, if a second has passed since it told last.
 TOLD_SECONDS = 1.1
 READ = """
@@ -88,7 +90,9 @@ async def read_by_payments(looking: Any, shop: Shop) -> dict[str, float]:
         scans, entries, blocks = (
             number - then for number, then in zip(now, before.get((table, index), (0, 0, 0)), strict=True)
         )
-        if scans >= (HUNDRED // 5 if index else HUNDRED) and table not in ELSEWHERE:
+        if scans < (HUNDRED // 5 if index else HUNDRED) or table in ELSEWHERE:
+            continue
+        if index or table not in ONE_VERSION:
             found[index or table] = (entries if index else blocks) / scans
     return found
 
