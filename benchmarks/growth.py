@@ -70,7 +70,7 @@ def main(
         empty_database(machine, "bench_growth", tenants=1) as database,
         Progress(console=console) as progress,
     ):
-        with _serve(machine, database) as target:
+        with serve_over(machine, database) as target:
             model = str(payments.make_payment(target.port, database.keys[0])["id"])
             runs = [
                 measure(target, database, 0, connections=connections, seconds=seconds, rounds=1)
@@ -82,7 +82,7 @@ def main(
             if analyze:
                 execute(database.url, "vacuum analyze")
             # One that was just started has nothing in its caches.
-            with _serve(machine, database) as target:
+            with serve_over(machine, database) as target:
                 runs.append(
                     measure(target, database, size, connections=connections, seconds=seconds, rounds=rounds)
                 )
@@ -125,7 +125,8 @@ def measure(
     return Run(asked, before, size, samples)
 
 
-def _serve(machine: Machine, database: Database) -> AbstractContextManager[Target]:
+def serve_over(machine: Machine, database: Database) -> AbstractContextManager[Target]:
+    """Run a fastpay over a database."""
     return serve(
         "fastpay", database_url=database.url, redis_url=machine.redis_url, directory=machine.directory
     )

@@ -11,7 +11,6 @@ busy machine changes nothing but the size of batches.
 """
 
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import payments
-from benchmarks.growth import fill
+from benchmarks.growth import fill, serve_over
 from benchmarks.load import stored
 from benchmarks.load.machine import (
     Database,
@@ -33,7 +32,7 @@ from benchmarks.load.machine import (
 )
 from benchmarks.load.open_loop import run_open_loop
 from benchmarks.load.report import WIDTH, Table
-from benchmarks.load.serving import Target, machine_facts, serve, write_results
+from benchmarks.load.serving import machine_facts, write_results
 
 _COUNTS = """
 select wal_records, wal_fpi, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint from pg_stat_wal
@@ -71,7 +70,7 @@ def main(count: int, window: int, windows: int, rounds: int, fill_minutes: float
         empty_database(machine, "bench_wal", tenants=1) as database,
         Progress(console=console) as progress,
     ):
-        with _serve(machine, database) as target:
+        with serve_over(machine, database) as target:
             model = str(payments.make_payment(target.port, database.keys[0])["id"])
         fill(progress, database, model, 1, count, stored.Bounds(fill_minutes * 60, Path(directory)))
         # Otherwise autovacuum does it meanwhile, and writes pages of its own.
@@ -99,7 +98,7 @@ def measure(
         for setting, turns in sorted(found.items(), reverse=number % 2 == 1):
             # It is the setting of connections that are made from here on.
             execute(database.url, f"alter database bench_wal set wal_compression = {setting}")
-            with _serve(machine, database) as target:
+            with serve_over(machine, database) as target:
                 execute(machine.database_url, "checkpoint")
                 turns.append(
                     [
@@ -108,12 +107,6 @@ def measure(
                     ]
                 )
     return found
-
-
-def _serve(machine: Machine, database: Database) -> AbstractContextManager[Target]:
-    return serve(
-        "fastpay", database_url=database.url, redis_url=machine.redis_url, directory=machine.directory
-    )
 
 
 def _measure(url: str, port: int, keys: tuple[str, ...], count: int) -> Window:

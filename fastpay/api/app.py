@@ -207,7 +207,7 @@ class Application:
         return is_preflight(scope) and bool(self._table.methods(path))
 
 
-# uvicorn and other servers tell an application of ASGI 3 by this mark, and would take it for one of ASGI 2.
+# Servers such as uvicorn recognize an application of ASGI 3 by this mark, and call others as those of ASGI 2.
 if sys.version_info >= (3, 12):
     inspect.markcoroutinefunction(Application.__call__)
 else:

@@ -26,7 +26,7 @@ class Instance:
     """A server in this process, with keys of two tenants."""
 
     def __init__(self, app: Any, server: Any, database_url: str) -> None:
-        self.app = self._app = app
+        self._app = app
         self.server = server
         self.database_url = database_url
         self.client = self._new_client(http2=False)

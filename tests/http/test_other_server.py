@@ -17,7 +17,7 @@ _OF_THE_SERVER = OF_THE_REQUEST | {"server", "connection", "keep-alive", "transf
 @asynccontextmanager
 async def under_uvicorn(instance: Instance) -> AsyncIterator[httpx.AsyncClient]:
     """Serve an instance's application by uvicorn as well, for the block."""
-    config = uvicorn.Config(instance.app, host="127.0.0.1", port=0, lifespan="off", log_config=None)
+    config = uvicorn.Config(instance._app, host="127.0.0.1", port=0, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:
