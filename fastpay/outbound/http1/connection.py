@@ -171,6 +171,8 @@ class Connection(asyncio.Protocol):
         if reader.buffered > limits.outbound_ahead_bytes_max and self._transport is not None:
             self._transport.pause_reading()
             self._is_reading_paused = True
+        if self.is_awaited:
+            self._end_if_last()
         if reader.status:
             self._wake()
 
@@ -192,6 +194,11 @@ class Connection(asyncio.Protocol):
         """Have `drain` go on."""
         self._is_writing_paused = False
         self._wake_writer()
+
+    def _end_if_last(self) -> None:
+        """Close after the last answer of a connection: a worker of the server may wait for that."""
+        if self.reader.is_over and not self.reader.keeps and self._transport is not None:
+            self._transport.close()
 
     def _ended(self, error: Exception | None) -> None:
         self.is_open = False

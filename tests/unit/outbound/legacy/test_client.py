@@ -143,6 +143,24 @@ async def test_what_comes_before_its_answer_is_given_back_closes_a_connection_to
         assert len(connections) == 2
 
 
+async def test_a_last_answer_ends_its_connection_before_anybody_takes_it() -> None:
+    """A worker of the older API that has said so waits for that end, and does nothing else meanwhile."""
+    ended = asyncio.Event()
+
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        assert not await reader.read()
+        ended.set()
+
+    async with asking(serve) as (_, client):
+        with closing(await client.ask(request("GET"), Whole())) as answer:
+            async with asyncio.timeout(60 * LONGER_S):
+                await ended.wait()
+            assert await answer.next() == b"ok"
+            assert await answer.next() is None
+
+
 async def test_a_reset_is_not_the_end_of_an_answer() -> None:
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
