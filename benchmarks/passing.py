@@ -14,13 +14,15 @@ commit in fastpay's database. Places differ in who shares a core with whom:
 | shared | all cores | all cores |
 | apart | the first half of the cores | the other half, also where the load goes past fastpay |
 
-A closed loop (wrk) is for the throughput, an open loop at half of the slower way's rate for the latency. The
-direct way is loaded twice in each round: no difference smaller than the one between these means anything.
+A closed loop (wrk) is for the throughput, an open loop at half of the slowest way's rate for the latency. The
+direct way is loaded twice in each round, and every other round begins with the last way. The loss and what is
+more are medians of the rounds: through fastpay against the mean of a round's direct ways, and one of these
+against the other, which is what differs by chance.
 """
 
 import itertools
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from statistics import mean, median
@@ -98,17 +100,21 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
         """Return requests a second."""
         return [one.closed.rate for one in self.rounds[way]]
 
-    def p50_ms(self, way: str) -> float:
-        """Return the median of the rounds' medians."""
-        return median(one.opened.p50_ms for one in self.rounds[way])
+    def p50s_ms(self, way: str) -> list[float]:
+        """Return the medians of the latency."""
+        return [one.opened.p50_ms for one in self.rounds[way]]
 
     def p99s_ms(self, way: str) -> list[float]:
         """Return the 99th percentiles."""
         return [one.opened.p99_ms for one in self.rounds[way]]
 
+    def losses(self) -> Mapping[str, list[float]]:
+        """Return the share of the direct rate that is lost, round by round."""
+        return _beside_direct(self.rates, lambda value, direct: 1 - value / direct)
+
     def throughput_row(self, way: str) -> tuple[str, ...]:
         """Return what a table shows of the closed loop."""
-        rates, direct = self.rates(way), median(self.rates(DIRECT))
+        rates, losses = self.rates(way), self.losses().get(way, ())
         busy = (
             median(mean(one.closed.busy[core] for core in cores) for one in self.rounds[way])
             for cores in self.groups
@@ -118,22 +124,26 @@ class Overhead(msgspec.Struct, frozen=True, kw_only=True):
             way,
             f"{median(rates):,.0f}",
             f"{min(rates):,.0f}-{max(rates):,.0f}",
-            "" if way == DIRECT else f"{100 * (1 - median(rates) / direct):.1f} %",
+            f"{100 * median(losses):.1f} %" if losses else "",
+            f"{100 * min(losses):.0f} to {100 * max(losses):.0f}" if losses else "",
             " + ".join(f"{100 * share:.0f}" for share in busy),
         )
 
     def latency_row(self, way: str) -> tuple[str, ...]:
         """Return what a table shows of the open loop."""
-        p50_ms, p99s_ms = self.p50_ms(way), self.p99s_ms(way)
-        more = (p50_ms - self.p50_ms(DIRECT), median(p99s_ms) - median(self.p99s_ms(DIRECT)))
+        p99s_ms = self.p99s_ms(way)
+        more = [
+            _beside_direct(values, lambda value, direct: value - direct).get(way, ())
+            for values in (self.p50s_ms, self.p99s_ms)
+        ]
         return (
             f"{self.older}, {self.kind}" if way == DIRECT else "",
             way,
             f"{self.rounds[way][0].opened.rate:,.0f}",
-            f"{p50_ms:.2f}",
+            f"{median(self.p50s_ms(way)):.2f}",
             f"{median(p99s_ms):.2f}",
             f"{min(p99s_ms):.2f}-{max(p99s_ms):.2f}",
-            *("" if way == DIRECT else f"{one:+.2f}" for one in more),
+            *(f"{median(one):+.2f}" if one else "" for one in more),
         )
 
 
@@ -193,21 +203,20 @@ def measure(
     """Load all ways in turns."""
     closed: dict[str, list[Sample]] = {way: [] for way in ways}
     opened: dict[str, list[Latencies]] = {way: [] for way in ways}
-    for _ in range(rounds):
-        for way, own in ways.items():
-            closed[way].append(_closed_loop(own, name, kind, connections=connections, seconds=seconds))
+    turns = [list(ways) if number % 2 == 0 else list(ways)[::-1] for number in range(rounds)]
+    for way in itertools.chain.from_iterable(turns):
+        closed[way].append(_closed_loop(ways[way], name, kind, connections=connections, seconds=seconds))
     peak = min(median(sample.rate for sample in found) for found in closed.values())
-    for _ in range(rounds):
-        for way, own in ways.items():
-            opened[way].append(
-                run_open_loop(
-                    own.target.port,
-                    own.requests(kind),
-                    rate=_SHARE_OF_PEAK * peak,
-                    connections=connections,
-                    seconds=seconds,
-                )
+    for way in itertools.chain.from_iterable(turns):
+        opened[way].append(
+            run_open_loop(
+                ways[way].target.port,
+                ways[way].requests(kind),
+                rate=_SHARE_OF_PEAK * peak,
+                connections=connections,
+                seconds=seconds,
             )
+        )
     found = {
         way: [Round(closed=one, opened=other) for one, other in zip(closed[way], opened[way], strict=True)]
         for way in ways
@@ -223,7 +232,7 @@ def show(console: Console, place: Place, found: Sequence[Overhead], *, connectio
     latency = Table(title="latency at half of the slower way's rate")
     named = ("older API", "way")
     for table, columns in (
-        (throughput, ("/s", "range", "loss", "cores busy %")),
+        (throughput, ("/s", "range", "loss", "of rounds", "cores busy %")),
         (latency, ("/s", "p50 ms", "p99 ms", "range", "p50 more", "p99 more")),
     ):
         for column in (*named, *columns):
@@ -234,6 +243,17 @@ def show(console: Console, place: Place, found: Sequence[Overhead], *, connectio
             latency.add_row(*one.latency_row(way))
     console.print(throughput)
     console.print(latency)
+
+
+def _beside_direct(
+    values: Callable[[str], list[float]], compare: Callable[[float, float], float]
+) -> Mapping[str, list[float]]:
+    """Compare the rounds with the mean of their direct ways, and one direct way with the other."""
+    first, second = values(DIRECT), values(AGAIN)
+    through = [
+        compare(value, mean(direct)) for value, *direct in zip(values(THROUGH), first, second, strict=True)
+    ]
+    return {AGAIN: [compare(*both) for both in zip(second, first, strict=True)], THROUGH: through}
 
 
 def serve_in_front(

@@ -1,6 +1,6 @@
 """What does fastpay cost in front of an older API, and how soon does it go back from a fault?
 
-Run: python -m benchmarks.rollout [--seconds 10 --rounds 3 --connections 16]
+Run: python -m benchmarks.rollout [--seconds 10 --rounds 3 --connections 16 --place apart]
 
 What passing on costs is measured as `benchmarks/passing.py` says: with everything on the same cores, where
 each microsecond of fastpay's is one less for the older API, and with the older API and its database on cores
@@ -24,10 +24,12 @@ from benchmarks.load.machine import Database, Machine, empty_database, fetch_val
 from benchmarks.load.report import WIDTH, to_record
 from benchmarks.load.serving import Target, machine_facts, write_results
 from benchmarks.passing import (
+    APART,
     FAST,
     FLASK,
     PAYMENTS,
     READS,
+    SHARED,
     WAITING,
     Place,
     both_ways,
@@ -152,8 +154,11 @@ def _key_at_fastpay(database: Database, state: RouteState) -> str:
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--connections", default=16, show_default=True)
 @click.option("--older", "names", multiple=True, type=click.Choice(_OLDER), default=_OLDER, show_default=True)
+@click.option("--place", "where", type=click.Choice((SHARED, APART)), help="Only there, and no rollback.")
 @click.option("--directory", default="/var/tmp", show_default=True)
-def main(seconds: float, rounds: int, connections: int, names: tuple[str, ...], directory: str) -> None:
+def main(
+    seconds: float, rounds: int, connections: int, names: tuple[str, ...], where: str | None, directory: str
+) -> None:
     """Measure pass-through beside the older API itself, and a rollback."""
     console, found = Console(width=WIDTH), []
 
@@ -169,11 +174,14 @@ def main(seconds: float, rounds: int, connections: int, names: tuple[str, ...], 
         show(console, place, own, connections=connections)
         found.extend(own)
 
-    with shared_place(directory) as place:
-        measure_all(place)
-        reverted = [revert(place.own) for _ in range(rounds)]
-    with place_apart(directory) as place:
-        measure_all(place)
+    reverted: list[Reverted] = []
+    if where != APART:
+        with shared_place(directory) as place:
+            measure_all(place)
+            reverted += [revert(place.own) for _ in range(0 if where else rounds)]
+    if where != SHARED:
+        with place_apart(directory) as place:
+            measure_all(place)
     for back in reverted:
         console.print(
             f"every tenth declined: back on both instances after {back.seconds:.1f} s and "
