@@ -9,6 +9,7 @@ from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.idempotency import final_digest, final_key, signature_binding, signature_key
 from fastpay.engine.write.measures import MEASURES
+from fastpay.engine.write.ports import Encoded
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError, IdempotencyMismatch, KeyInUse
@@ -116,6 +117,9 @@ class DecidedBatch(Batch):
         super().__init__()
         self.results: list[Result] = []
         self.changes = Changes()
+        # All of the changes as the store sends them, and the bound on rows that `WriterStore.encode` got.
+        self.encoded: tuple[int | None, Encoded] | None = None
+        self._is_encodable = True
         # Whether some keys were taken for new without asking the database.
         self.trusts_keys = False
         # Commands that failed by a fault of ours, and what they raised.
@@ -133,6 +137,16 @@ class DecidedBatch(Batch):
     def is_heavy(self) -> bool:
         """Whether one of its commands is heavy."""
         return any(entry.weight > limits.plain_weight_max for entry in self.entries)
+
+    @property
+    def can_encode_ahead(self) -> bool:
+        """Whether its changes take long to encode, and nobody has tried."""
+        is_long = self.weight > limits.plain_batch_weight_max
+        return is_long and self.encoded is None and self._is_encodable and bool(self.changes)
+
+    def refuse_encoding(self) -> None:
+        """Note that its changes cannot be encoded, which is answered when it is at the database."""
+        self._is_encodable = False
 
     @property
     def is_sound(self) -> bool:
@@ -194,6 +208,7 @@ class DecidedBatch(Batch):
         self.entries.append(entry)
         self.weight += entry.weight
         self.results.append(result)
+        self.encoded = None
 
     def _begin(self, working_set: WorkingSet, entry: QueuedSubmission) -> Result | Draft:
         """Return what a command writes to, or its result if there is nothing to decide."""

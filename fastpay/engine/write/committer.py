@@ -91,6 +91,13 @@ class Committer:
             _log.exception("batch_failed", commands=len(batch))
             return _failed(batch, error)
 
+    async def encode(self, batch: DecidedBatch) -> None:
+        """Encode what a batch writes, while the one before it is at the database."""
+        try:
+            await self._transactions.encode(batch)
+        except RefusedBatch:
+            batch.refuse_encoding()
+
     async def _carry_out(self, batch: Batch) -> Committed:
         """Attempt the batch again after failures that may pass. Raises: DatabaseUnavailable at last."""
         for attempt in range(1, limits.commit_attempts_max + 1):

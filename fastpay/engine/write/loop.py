@@ -6,7 +6,7 @@ Each batch takes three phases:
                references up to some rounds, and idempotency rows while keys are in doubt
     execute    runs the commands one after another on the working set, without awaiting anything
     commit     locks the books, compares them with those that the batch was decided on, and writes its net
-               effect, in one statement of one transaction
+               effect, in one statement of one transaction. A heavy batch is encoded ahead for it
 
 Prefetch and execute run ahead: while one batch is at the database, the next one is decided on top of it. A
 command for which something is loaded holds up its own tenant only. Futures resolve after COMMIT only. Two
@@ -120,6 +120,9 @@ class BatchLoop:
                     await asyncio.sleep(0)
             elif step == "take":
                 await self._take()
+            elif step == "encode":
+                assert isinstance(self.pipeline.open, DecidedBatch)
+                await self._committer.encode(self.pipeline.open)
             elif step == "gather":
                 # Meanwhile the open batch may have expired.
                 if not await self._gather() and len(self.pipeline.open):

@@ -67,7 +67,9 @@ class Pipeline:
             return "empty"
         is_full = count >= self._commands_max or (next_command == "waits" and self._queue.is_ready)
         if is_full or self._pace.is_enough(count):
-            return "due"
+            # What is aside is still to be decided into it.
+            can_encode = isinstance(self.open, DecidedBatch) and self.open.can_encode_ahead and not self.aside
+            return "heavy" if can_encode else "due"
         return "late" if self._pace.patience_ns() <= 0 else "waiting"
 
     def _at_database(self) -> AtDatabase:

@@ -10,7 +10,7 @@ from fastpay.domain.plan import Book
 from fastpay.engine.background import Background
 from fastpay.engine.failures import RefusedBatch, TransientFailure, WrongMoment
 from fastpay.engine.write.batch import Batch, DecidedBatch, ParkedBatch, Result
-from fastpay.engine.write.ports import BatchTransaction, Loader, TakenBooks, WriterStore
+from fastpay.engine.write.ports import BatchTransaction, Encoded, Loader, TakenBooks, WriterStore
 from fastpay.engine.write.queued import QueuedSubmission
 from fastpay.engine.write.working_set import WorkingSet
 from fastpay.errors import FastpayError
@@ -59,16 +59,30 @@ class Transactions:
             raise TransientFailure("08000", reason="no answer in time") from error
         return {book.scope: book for book in books} == decided_on
 
+    async def encode(self, batch: DecidedBatch) -> Encoded:
+        """Return what a decided batch sends, and keep it there until a command is added.
+
+        While two tenants are active, a batch with a heavy command is written by short statements. Plain
+        commands of many tenants are not: they would give way to each other. Raises: RefusedBatch.
+        """
+        gives_way = self._background.is_contended() and batch.is_heavy
+        rows_max = limits.transfers_a_statement_max if gives_way else None
+        if batch.encoded is not None and batch.encoded[0] == rows_max:
+            return batch.encoded[1]
+        commands = len(batch)
+        scope = batch.entries[0].submission.scope
+        encoded = await self._background.run(scope, self._store.encode(batch.changes, rows_max))
+        if len(batch) == commands:
+            batch.encoded = (rows_max, encoded)
+        return encoded
+
     async def write_ahead(self, batch: DecidedBatch, *, timeout_ms: float) -> None:
         """Commit what was decided ahead. Raises: OutdatedBatch, WrongMoment, RefusedBatch.
 
-        While two tenants are active, a batch with a heavy command is written by short statements, and gives
-        way between them. Plain commands of many tenants do not: they would give way to each other.
+        A batch that is written by several statements gives way between them.
         """
         background, scope = self._background, batch.entries[0].submission.scope
-        gives_way = background.is_contended() and batch.is_heavy
-        rows_max = limits.transfers_a_statement_max if gives_way else None
-        encoded = await background.run(scope, self._store.encode(batch.changes, rows_max))
+        encoded = await self.encode(batch)
         moments = allowed_moments(batch.entries)
         if not encoded.rest:
             await self._store.write_decided(batch.found, encoded, moments, timeout_ms=timeout_ms)

@@ -18,6 +18,7 @@ from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown, WriterStopped
 from tests.support.memory import TENANT, MemoryStore, check_books, submission
 from tests.support.world import PAY
+from tests.unit.engine.write.test_encoding_ahead import HEAVY
 from tests.unit.engine.write.test_writer import running
 from tests.unit.engine.write.test_writer_ahead import JOIN, start, turns
 
@@ -70,9 +71,9 @@ async def test_a_writer_goes_through_every_step(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "choose_step", noted)
     store = MemoryStore()
     async with running(store, batch_commands_max=3) as writer:
-        for count in (6, 1, 3, 8):
+        for count, command in ((6, JOIN), (1, JOIN), (3, JOIN), (8, JOIN), (8, HEAVY)):
             store.gate.clear()
-            waiting = [start(writer, submission(JOIN)) for _ in range(count)]
+            waiting = [start(writer, submission(command)) for _ in range(count)]
             await turns()
             store.gate.set()
             await asyncio.gather(*waiting)
