@@ -1,7 +1,8 @@
 """The payment that all micro-benchmarks look at: a card that succeeds, with a description and metadata."""
 
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain import cards
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.payment_intents import CreatePaymentIntent
 from fastpay.domain.payment_methods import NewCard

@@ -27,46 +27,12 @@ POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
 _INDEX_MASK = POSITIONS_PER_SEQUENCE - 1
 assert limits.ledger_batch_transfers_max <= POSITIONS_PER_SEQUENCE
 
-# The two hexadecimal digits of each byte.
-_DIGITS = tuple(f"{byte:02x}" for byte in range(256))
-
 
 class Scope(NamedTuple):
     """A tenant and a mode. Every read and write is within one scope."""
 
     tenant_id: str
     livemode: bool
-
-
-class IdentifierSequence:
-    """The identifiers of one command: strictly increasing, all with the same time.
-
-    `head` is the upper half of a version 7 UUID: 48 bits of milliseconds, the version and a 12-bit count
-    within the millisecond. `tail` has 60 random bits for the lower half.
-    """
-
-    __slots__ = ("_last", "_stem")
-
-    def __init__(self, head: int, tail: bytes) -> None:
-        assert len(tail) == 8
-        # Formatted once: most identifiers of a command differ in the last byte only. The first digit of the
-        # tail is the variant, and two clear bits: counting up never overflows within one command.
-        self._stem = f"_{head.to_bytes(8, 'big').hex()}8{tail[:7].hex()[1:]}"
-        self._last = tail[7]
-
-    @property
-    def moment_ms(self) -> int:
-        """The time in all these identifiers, in milliseconds since 1970."""
-        return int(self._stem[1:13], 16)
-
-    def next(self, prefix: str) -> str:
-        """Return the next identifier: `prefix`, an underscore and 32 hexadecimal digits."""
-        last = self._last + 1
-        if last == 256:
-            last = 0
-            self._stem = f"_{int(self._stem[1:], 16) + 1:030x}"
-        self._last = last
-        return f"{prefix}{self._stem}{_DIGITS[last]}"
 
 
 def digits(identifier: str) -> str:

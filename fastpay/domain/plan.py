@@ -9,8 +9,10 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from fastpay._native.identifiers import IdentifierSequence
+from fastpay._native.numbering import Numbering
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import IdentifierSequence, Scope, is_well_formed, position_of
+from fastpay.domain.identifiers import Scope, is_well_formed, position_of
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows
@@ -74,6 +76,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     sequence: int
     object_id: str
     version: int
+
+
+_NUMBERING = Numbering(Versioned, Event)
 
 
 class Command(Protocol):
@@ -317,16 +322,9 @@ class Draft:
         workspace = self._workspace
         assert self._announced or not self._changed, "a change without an event"
         sequence = workspace.sequence + len(self._announced)
-        numbers: dict[str, int] = {}
-        self.versions = versions = []
-        for identifier, stored in self._changed.items():
-            previous = workspace.objects.get(identifier)
-            number = 1 if previous is None else previous.version + 1
-            numbers[identifier] = number
-            versions.append(Versioned(stored, number, sequence))
-        self.events = events = []
-        for number, (event_type, identifier) in enumerate(self._announced, workspace.sequence + 1):
-            events.append(Event(self.new_id("evt"), event_type, number, identifier, numbers[identifier]))
+        self.versions, self.events = _NUMBERING.number(
+            self._changed, self._announced, workspace.objects, workspace.sequence, self._identifiers
+        )
         self.answer = Answer(object_id, sequence, expand, self.failure, self.provisional_until_ms)
         return self
 

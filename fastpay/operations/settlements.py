@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, BinaryIO, NamedTuple
 
 from fastpay import limits
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.domain import money
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import missing
 from fastpay.domain.settlement_rows import SettlementRow
 from fastpay.domain.settlements import Settlement

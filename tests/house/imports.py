@@ -19,6 +19,8 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "admin": frozenset(),
     "observability": frozenset({"_native"}),
     "server": frozenset({"_native"}),
+    # Compiled code without money: what every command does beside its rules.
+    "domain": frozenset({"_native.identifiers", "_native.numbering"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(
         {

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from fastpay.domain.identifiers import IdentifierSequence, Scope, identifier_at
+from fastpay._native.identifiers import IdentifierSequence
+from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerTransfer

@@ -7,12 +7,13 @@ import msgspec
 
 from benchmarks import samples
 from benchmarks.samples import MOMENT_MS
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain.application_fees import ApplicationFee, FeeRefund
 from fastpay.domain.cash_objects import CashTransaction
 from fastpay.domain.connected_accounts import ConnectedAccount
 from fastpay.domain.dispute_objects import Dispute
 from fastpay.domain.funds import Balance
-from fastpay.domain.identifiers import IdentifierSequence, Scope, identifier_at
+from fastpay.domain.identifiers import Scope, identifier_at
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_objects import LedgerBatch, LedgerTransfer
 from fastpay.domain.ledger_rows import LedgerRows

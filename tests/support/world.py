@@ -5,11 +5,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from fastpay import limits
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain import cards, ledger
 from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cash_objects import CASH
 from fastpay.domain.charging import Terms
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.mandates import MandateData
 from fastpay.domain.objects import (

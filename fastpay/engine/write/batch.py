@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence, Set
 
 from fastpay import limits
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay._native.identifiers import IdentifierSequence
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 
 from fastpay._native import cache
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay._native.signature import Signer
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services, Settings
-from fastpay.domain.identifiers import IdentifierSequence, Scope, digits, prefix_of
+from fastpay.domain.identifiers import Scope, digits, prefix_of
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.objects import Customer
 from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain.identifiers import (
     HIGHEST,
     LOWEST,
-    IdentifierSequence,
     digits,
     is_well_formed,
     lower_bound,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastpay import limits
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain import ledger
-from fastpay.domain.identifiers import IdentifierSequence
 from fastpay.domain.ledger_accounts import CreateLedgerAccount
 from fastpay.domain.ledger_batches import HOLD, LINKED, BatchItems, CreateLedgerBatch
 from fastpay.domain.ledger_objects import LedgerBatch

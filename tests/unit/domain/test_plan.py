@@ -2,9 +2,9 @@
 
 import pytest
 
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain import ledger
 from fastpay.domain.captures import CancelPaymentIntent, CapturePaymentIntent
-from fastpay.domain.identifiers import IdentifierSequence
 from fastpay.domain.objects import Customer
 from fastpay.domain.payment_intents import UpdatePaymentIntent
 from fastpay.domain.plan import Book, Draft, Workspace

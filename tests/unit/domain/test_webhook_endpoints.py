@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from fastpay import limits
-from fastpay.domain.identifiers import IdentifierSequence, Scope
+from fastpay._native.identifiers import IdentifierSequence
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Book, Command, Draft, Workspace
 from fastpay.domain.webhook_endpoints import (
     CreateEndpoint,

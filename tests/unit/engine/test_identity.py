@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from fastpay import limits
-from fastpay.domain.identifiers import IdentifierSequence, is_well_formed
+from fastpay._native.identifiers import IdentifierSequence
+from fastpay.domain.identifiers import is_well_formed
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.errors import ClockSkewed
 from tests.unit.api.fakes import NOW_MS, FakeClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastpay.domain.identifiers import IdentifierSequence
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.engine.rollout.choice import (
     PLACES,
     RouteState,

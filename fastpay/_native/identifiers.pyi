@@ -1,0 +1,24 @@
+"""Identifiers of new objects, written digit by digit: a payment makes eight."""
+
+from typing import final
+
+@final
+class IdentifierSequence:
+    """The identifiers of one command: strictly increasing, all with the same time.
+
+    `head` is the upper half of a version 7 UUID: 48 bits of milliseconds, the version and a 12-bit count
+    within the millisecond. `tail` has 60 random bits for the lower half, in 8 bytes.
+    """
+
+    def __init__(self, head: int, tail: bytes) -> None:
+        """Raises: ValueError for another length of `tail`, OverflowError if `head` has more than 64 bits."""
+
+    @property
+    def moment_ms(self) -> int:
+        """The time in all these identifiers, in milliseconds since 1970."""
+
+    def next(self, prefix: str) -> str:
+        """Return the next identifier: `prefix`, an underscore and 32 hexadecimal digits.
+
+        Raises: ValueError for a prefix that is not ASCII.
+        """
