@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import cached, hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
-from fastpay._native import digit_runs, headers, json_pieces, passed_fields, target, transfers_json
+from fastpay._native import digit_runs, headers, json_pieces, passed_fields, structs, target, transfers_json
 from fastpay._native.arrays import ArrayType, Field, encode_table
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
@@ -43,6 +43,7 @@ from tests.reference import json_pieces as plain_pieces
 from tests.reference import numbering as plain_numbering
 from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import sampling as plain_sampling
+from tests.reference import structs as plain_structs
 from tests.reference import transfers_json as plain_transfers
 
 _COLUMNS = ("uuid", "bigint", "text", "timestamptz")
@@ -118,6 +119,12 @@ def test_versions_and_events_of_a_payment_in_plain_python(benchmark: BenchmarkFi
     number, kinds = plain_numbering.number, (Versioned, Event)
     versions, events = benchmark(number, kinds, changed, announced, {}, 0, identifiers.next)
     assert (len(versions), len(events)) == (3, 3)
+
+
+@pytest.mark.parametrize("replace", [structs.replace, plain_structs.replace], ids=["compiled", "library"])
+def test_a_payment_with_another_status(benchmark: BenchmarkFixture, replace: Callable[..., Any]) -> None:
+    intent = samples.new_intent()
+    assert benchmark(lambda: replace(intent, status="canceled", canceled_at=1)).status == "canceled"
 
 
 def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], IdentifierSequence]:

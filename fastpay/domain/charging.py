@@ -7,6 +7,7 @@ intent and transfers, all in one draft. A live payment only begins here (see `pr
 
 import msgspec
 
+from fastpay._native.structs import replace
 from fastpay.domain import (
     attempts,
     challenges,
@@ -15,6 +16,7 @@ from fastpay.domain import (
     money,
     payment_methods,
     processing,
+    prototypes,
     tokens,
 )
 from fastpay.domain.cards import BEHAVIOURS, Behaviour
@@ -74,7 +76,7 @@ def attempt(
     check_owner(intent, method)
     if intent.allow_redirects == "always":
         _require_return_url(intent, terms)
-    intent = msgspec.structs.replace(intent, payment_method=method.id, last_payment_error=None)
+    intent = replace(intent, payment_method=method.id, last_payment_error=None)
     if is_live and terms.route is not None:
         return processing.begin(draft, intent, method, is_new=is_new, route=terms.route)
     behaviour = BEHAVIOURS[method.card.behaviour]
@@ -115,7 +117,7 @@ def attempt(
 
 def fail_authentication(draft: Draft, intent: PaymentIntent, links: ErrorLinks) -> PaymentIntent:
     """Write that the cardholder did not authenticate. There is no charge, since nothing was sent."""
-    failed = msgspec.structs.replace(
+    failed = replace(
         intent,
         status="requires_payment_method",
         payment_method=None,
@@ -175,7 +177,7 @@ def capture(
             amount=amount - fee,
             source_id=charge.id,
         )
-    captured = msgspec.structs.replace(
+    captured = replace(
         charge,
         amount_captured=total,
         # As `funds.transaction_of` has it: every payment comes here, and a call costs it 369 instructions.
@@ -225,7 +227,7 @@ def void(draft: Draft, charge: Charge) -> None:
 def release(draft: Draft, charge: Charge) -> Charge:
     """Void the hold of a charge that was never captured. The caller writes the returned charge."""
     void(draft, charge)
-    return msgspec.structs.replace(charge, released=True)
+    return replace(charge, released=True)
 
 
 def check_owner(intent: PaymentIntent | SetupIntent, method: PaymentMethod) -> None:
@@ -243,9 +245,9 @@ def _note_capture(draft: Draft, charge: Charge, capture_: Capture, *, is_final: 
     """Return the charge with one more capture. Hold again what is left, unless it was the final one."""
     extras = charge.extras or ChargeExtras()
     left = charge.amount - charge.amount_captured
-    return msgspec.structs.replace(
+    return replace(
         charge,
-        extras=msgspec.structs.replace(extras, captures=(*extras.captures, capture_)),
+        extras=replace(extras, captures=(*extras.captures, capture_)),
         hold=charge.hold if is_final else hold(draft, charge, amount=left),
     )
 
@@ -277,7 +279,7 @@ def save(draft: Draft, intent: PaymentIntent, method: PaymentMethod, *, is_new: 
 
 
 def _refused_authentication(behaviour: Behaviour, *, is_absent: bool) -> Behaviour:
-    return msgspec.structs.replace(
+    return replace(
         behaviour,
         code="authentication_required",
         decline_code="authentication_required",
@@ -296,12 +298,12 @@ def new_charge(
 ) -> Charge:
     """Return the charge of an attempt that succeeds. The caller writes it."""
     # In two steps: for more than 15 keywords CPython makes a dictionary, which costs as much as two charges.
-    charge = Charge(
+    charge = replace(
+        prototypes.CHARGE,
         id=draft.new_id(Charge.prefix),
         created=draft.moment_s,
         amount=intent.amount,
         currency=intent.currency,
-        status="succeeded",
         payment_intent=intent.id,
         payment_method=method.id,
         card=method.card,
@@ -310,7 +312,7 @@ def new_charge(
         description=intent.description,
         metadata=intent.metadata,
     )
-    return msgspec.structs.replace(
+    return replace(
         charge,
         extras=extras,
         outcome_reason=behaviour.reason,
@@ -335,13 +337,13 @@ def decline(
 ) -> PaymentIntent:
     """Write a failed charge and a payment that needs another payment method, and answer with the error."""
     assert behaviour.code is not None
-    charge = msgspec.structs.replace(
+    charge = replace(
         new_charge(draft, intent, method, behaviour, extras),
         status="failed",
         failure_code=behaviour.code,
         failure_message=behaviour.message,
     )
-    failed = msgspec.structs.replace(
+    failed = replace(
         intent,
         status="requires_payment_method",
         latest_charge=charge.id,
@@ -381,21 +383,19 @@ def succeed(
     """Write a charge that is captured, or held if the payment is captured by hand."""
     charge = new_charge(draft, intent, method, behaviour, extras)
     if intent.capture_method == "manual" or (intent.extras is not None and attempts.is_manual(intent)):
-        held = msgspec.structs.replace(
+        held = replace(
             charge,
             hold=hold(draft, charge, amount=intent.amount),
             capture_before=attempts.authorized_until(extras, draft.moment_s),
         )
-        authorized = msgspec.structs.replace(
+        authorized = replace(
             intent, status="requires_capture", amount_capturable=intent.amount, latest_charge=charge.id
         )
         draft.put(held, "charge.succeeded")
         draft.put(authorized, "payment_intent.amount_capturable_updated")
         return authorized
     captured = capture(workspace, draft, charge, amount=intent.amount)
-    paid = msgspec.structs.replace(
-        intent, status="succeeded", amount_received=intent.amount, latest_charge=charge.id
-    )
+    paid = replace(intent, status="succeeded", amount_received=intent.amount, latest_charge=charge.id)
     draft.put(captured, "charge.succeeded")
     if behaviour.dispute_reason is not None:
         disputes.open_by_card(workspace, draft, captured)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from fastpay import limits
+from fastpay._native.structs import replace
 from fastpay.domain.identifiers import Scope, derived, is_well_formed
 from fastpay.errors import InsufficientFunds, InvalidRequest
 
@@ -129,27 +130,17 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     hold_id: str | None = None
 
 
-class _Chart(dict[str, str]):
-    """The identifiers of a tenant's accounts in one currency, by code."""
-
-    def __init__(self, *parts: str) -> None:
-        super().__init__((code, _identify(*parts, code)) for code in NORMAL_SIDES)
-        self._parts = parts
-
-    def __missing__(self, code: str) -> str:
-        """Return that of a connected account or a customer. There may be many, so it is not kept."""
-        assert is_owner(code), code
-        return _identify(*self._parts, code)
-
-
-def _identify(*parts: str) -> str:
-    return "lacc_" + derived(*parts)
-
-
 @functools.lru_cache(maxsize=limits.charts_kept)
 def chart(scope: Scope, currency: str) -> Mapping[str, str]:
-    """Return the identifiers of all the tenant's accounts in one currency, by code."""
-    return _Chart(scope.tenant_id, "live" if scope.livemode else "test", currency)
+    """Return the identifiers of the tenant's accounts in one currency, by code, without those of owners.
+
+    A tenant may have many connected accounts and customers, so theirs are not kept (see `account_id`).
+    """
+    return {code: _identify(scope, currency, code) for code in NORMAL_SIDES}
+
+
+def _identify(scope: Scope, currency: str, code: str) -> str:
+    return "lacc_" + derived(scope.tenant_id, "live" if scope.livemode else "test", currency, code)
 
 
 def is_owner(code: str) -> bool:
@@ -164,7 +155,11 @@ def is_own(code: str) -> bool:
 
 def account_id(scope: Scope, currency: str, code: str) -> str:
     """Return the identifier of the tenant's account of this code and currency."""
-    return chart(scope, currency)[code]
+    found = chart(scope, currency).get(code)
+    if found is None:
+        assert is_owner(code), code
+        return _identify(scope, currency, code)
+    return found
 
 
 @functools.lru_cache(maxsize=limits.charts_kept)
@@ -180,8 +175,7 @@ def account_ids(scope: Scope, currency: str, is_routed: bool = False) -> Collect
 
 def ids_of(scope: Scope, currency: str, *codes: str) -> list[str]:
     """Return the identifiers of the tenant's accounts of these codes."""
-    identifiers = chart(scope, currency)
-    return [identifiers[code] for code in codes]
+    return [account_id(scope, currency, code) for code in codes]
 
 
 def open_account(scope: Scope, currency: str, code: str) -> Account:
@@ -193,7 +187,7 @@ def open_account(scope: Scope, currency: str, code: str) -> Account:
     return Account(identifier, code, currency, "C", min_balance=0)
 
 
-def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
+def debit(account: Account, posted: int = 0, pending: int = 0) -> Account:
     """Return the account with these amounts added to its debit counters.
 
     Holds count as if they were posted, so that posting a hold never fails.
@@ -203,17 +197,17 @@ def debit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
     if debits_posted + debits_pending > limits.ledger_counter_max and (posted or pending > 0):
         raise _full(account, "debits")
     assert debits_pending >= 0
-    moved = msgspec.structs.replace(account, debits_posted=debits_posted, debits_pending=debits_pending)
+    moved = replace(account, debits_posted=debits_posted, debits_pending=debits_pending)
     return moved if moved.min_balance is None else _above_minimum(moved, moved.min_balance)
 
 
-def credit(account: Account, *, posted: int = 0, pending: int = 0) -> Account:
+def credit(account: Account, posted: int = 0, pending: int = 0) -> Account:
     """Return the account with these amounts added to its credit counters. Raises: as `debit`."""
     credits_posted, credits_pending = account.credits_posted + posted, account.credits_pending + pending
     if credits_posted + credits_pending > limits.ledger_counter_max and (posted or pending > 0):
         raise _full(account, "credits")
     assert credits_pending >= 0
-    moved = msgspec.structs.replace(account, credits_posted=credits_posted, credits_pending=credits_pending)
+    moved = replace(account, credits_posted=credits_posted, credits_pending=credits_pending)
     return moved if moved.min_balance is None else _above_minimum(moved, moved.min_balance)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from fastpay._native.structs import replace
 from fastpay.domain import (
     attempts,
     bank_payments,
@@ -26,6 +27,7 @@ from fastpay.domain import (
     options,
     payment_methods,
     processing,
+    prototypes,
     sources,
 )
 from fastpay.domain import metadata as metadata_rules
@@ -99,20 +101,20 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
         if self.customer is not None:
             customers.require(workspace, self.customer, param="customer")
         identifier = draft.new_id(PaymentIntent.prefix)
-        intent = PaymentIntent(
+        intent = replace(
+            prototypes.PAYMENT_INTENT,
             id=identifier,
             created=draft.moment_s,
             amount=self.amount,
             currency=self.currency,
-            status="requires_payment_method",
             client_secret=f"{identifier}_secret_{self.secret}",
             customer=self.customer,
             metadata=metadata_rules.merge({}, self.metadata),
         )
         if self.fields:
-            intent = msgspec.structs.replace(intent, **self.fields)
+            intent = replace(intent, **self.fields)
         if self.extras:
-            intent = msgspec.structs.replace(intent, extras=options.merge(None, self.extras))
+            intent = replace(intent, extras=options.merge(None, self.extras))
             destinations.check(workspace, intent)
         choice = self.payment_method
         if choice is None and self.confirm:
@@ -131,14 +133,12 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
             return identifier
         if is_new:
             draft.put(method, None)
-        draft.put(
-            msgspec.structs.replace(intent, status="requires_confirmation", payment_method=method.id), None
-        )
+        draft.put(replace(intent, status="requires_confirmation", payment_method=method.id), None)
         return identifier
 
     def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "CreatePaymentIntent":
         """Return the command with what the token holds."""
-        return msgspec.structs.replace(
+        return replace(
             self,
             confirmation_token=None,
             fields={**self.fields, **_chosen_by_payer(token)},
@@ -196,7 +196,7 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             or self.extras.keys() & bank_payments.ATTEMPTED_OPTIONS
         ):
             intent = bank_payments.stop_waiting(workspace, draft, intent)
-        changed = msgspec.structs.replace(
+        changed = replace(
             intent, **self.fields, metadata=metadata_rules.merge(intent.metadata, self.metadata)
         )
         changed = with_extras(changed, self.extras)
@@ -208,14 +208,12 @@ class UpdatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             charging.check_owner(changed, method)
             if not isinstance(self.payment_method, str):
                 draft.put(method, None)
-            changed = msgspec.structs.replace(
-                changed, payment_method=method.id, status="requires_confirmation"
-            )
+            changed = replace(changed, payment_method=method.id, status="requires_confirmation")
         elif self.clears_payment_method:
-            changed = msgspec.structs.replace(changed, payment_method=None, status="requires_payment_method")
+            changed = replace(changed, payment_method=None, status="requires_payment_method")
         elif intent.status == "requires_action" and self.fields.keys() & {"amount", "currency"}:
             # The cardholder authenticated another amount.
-            changed = msgspec.structs.replace(changed, status="requires_confirmation")
+            changed = replace(changed, status="requires_confirmation")
         draft.put(changed, "payment_intent.updated")
         return intent.id
 
@@ -281,14 +279,14 @@ class ConfirmPaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if intent.extras.awaited is not None and method.type != CASH:
                 intent = bank_payments.stop_waiting(workspace, draft, intent)
             if attempts.is_authenticated(intent, method.id):
-                terms = msgspec.structs.replace(terms, authenticated=True)
-        changed = with_extras(msgspec.structs.replace(intent, **self.fields), self.extras)
+                terms = replace(terms, authenticated=True)
+        changed = with_extras(replace(intent, **self.fields), self.extras)
         _attempt(workspace, draft, changed, method=method, is_new=not isinstance(choice, str), terms=terms)
         return intent.id
 
     def with_token(self, token: ConfirmationToken, choice: payment_methods.Choice) -> "ConfirmPaymentIntent":
         """Return the command with what the token holds."""
-        return msgspec.structs.replace(
+        return replace(
             self,
             confirmation_token=None,
             fields={**self.fields, **_chosen_by_payer(token)},
@@ -363,7 +361,7 @@ def with_extras(intent: PaymentIntent, changes: Mapping[str, object]) -> Payment
     """Return the payment with these changes of its options."""
     if not changes:
         return intent
-    return msgspec.structs.replace(intent, extras=options.merge(intent.extras, changes))
+    return replace(intent, extras=options.merge(intent.extras, changes))
 
 
 def _chosen_by_payer(token: ConfirmationToken) -> dict[str, object]:

@@ -5,8 +5,9 @@ from typing import Protocol
 
 import msgspec
 
+from fastpay._native.structs import replace
 from fastpay.domain import metadata as metadata_rules
-from fastpay.domain import tokens
+from fastpay.domain import prototypes, tokens
 from fastpay.domain.bank_accounts import SepaDebit
 from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
 from fastpay.domain.cash_objects import CASH
@@ -88,7 +89,7 @@ class UpdatePaymentMethod(OnObject, frozen=True, gc=False, kw_only=True):
                 code="payment_method_unexpected_state",
                 param="payment_method",
             )
-        card = msgspec.structs.replace(
+        card = replace(
             method.card,
             exp_month=self.exp_month or method.card.exp_month,
             exp_year=self.exp_year or method.card.exp_year,
@@ -98,10 +99,8 @@ class UpdatePaymentMethod(OnObject, frozen=True, gc=False, kw_only=True):
                 raise InvalidRequest("This payment method is not a card.", param="card")
             check_valid(card, moment_s=draft.moment_s, param="card")
         merged = metadata_rules.merge(method.metadata, self.metadata)
-        details = msgspec.structs.replace(method.billing_details, **self.billing_details)
-        changed = msgspec.structs.replace(
-            method, **self.fields, billing_details=details, card=card, metadata=merged
-        )
+        details = replace(method.billing_details, **self.billing_details)
+        changed = replace(method, **self.fields, billing_details=details, card=card, metadata=merged)
         draft.put(changed, "payment_method.updated")
         return method.id
 
@@ -151,7 +150,7 @@ class DetachPaymentMethod(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             remaining = _without(customer, method.id)
             if remaining is not customer:
                 draft.put(remaining, "customer.updated")
-        draft.put(msgspec.structs.replace(method, customer=None), "payment_method.detached")
+        draft.put(replace(method, customer=None), "payment_method.detached")
         return method.id
 
 
@@ -176,7 +175,8 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     """Return a new payment method for a card, attached to nobody. Raises: CardDeclined if it has expired."""
     if card.type == "card":
         check_valid(card.card, moment_s=draft.moment_s, param=card.param)
-    method = PaymentMethod(
+    method = replace(
+        prototypes.PAYMENT_METHOD,
         id=draft.new_id(PaymentMethod.prefix),
         created=draft.moment_s,
         card=card.card,
@@ -186,16 +186,16 @@ def from_card(draft: Draft, card: NewCard) -> PaymentMethod:
     )
     if card.type == "card":
         return method
-    return msgspec.structs.replace(method, type=card.type, sepa_debit=card.sepa_debit)
+    return replace(method, type=card.type, sepa_debit=card.sepa_debit)
 
 
 def _without(customer: Customer, method: str) -> Customer:
     """Return the customer, and the same one unless this payment method is a default of theirs."""
     if customer.invoice_settings.default_payment_method == method:
-        settings = msgspec.structs.replace(customer.invoice_settings, default_payment_method=None)
-        customer = msgspec.structs.replace(customer, invoice_settings=settings)
+        settings = replace(customer.invoice_settings, default_payment_method=None)
+        customer = replace(customer, invoice_settings=settings)
     if customer.default_source is not None and digits(customer.default_source) == digits(method):
-        customer = msgspec.structs.replace(customer, default_source=None)
+        customer = replace(customer, default_source=None)
     return customer
 
 
@@ -216,7 +216,7 @@ def save(draft: Draft, method: PaymentMethod, customer: str | None, *, is_set_up
     `is_set_up` means that its holder agreed to payments in which they are absent. Raises: CardDeclined,
     InvalidRequest if it is another's.
     """
-    saved = method if method.is_set_up or not is_set_up else msgspec.structs.replace(method, is_set_up=True)
+    saved = method if method.is_set_up or not is_set_up else replace(method, is_set_up=True)
     if customer is not None and method.customer is None:
         return attach(draft, saved, customer)
     if saved is not method or method.customer is None:
@@ -243,7 +243,7 @@ def attach(draft: Draft, method: PaymentMethod, customer: str) -> PaymentMethod:
         raise CardDeclined(
             behaviour.message, code=behaviour.code, decline_code=behaviour.decline_code, param=behaviour.param
         )
-    attached = msgspec.structs.replace(method, customer=customer)
+    attached = replace(method, customer=customer)
     draft.put(attached, "payment_method.attached")
     return attached
 

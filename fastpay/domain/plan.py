@@ -11,6 +11,7 @@ import msgspec
 
 from fastpay._native.identifiers import IdentifierSequence
 from fastpay._native.numbering import Numbering
+from fastpay._native.structs import replace
 from fastpay.domain import ledger
 from fastpay.domain.identifiers import Scope, is_well_formed, position_of
 from fastpay.domain.ledger import Account, Transfer
@@ -119,7 +120,7 @@ class Workspace:
         """Return the book with the current sequence."""
         if self.sequence == self.book.sequence:
             return self.book
-        return msgspec.structs.replace(self.book, sequence=self.sequence)
+        return replace(self.book, sequence=self.sequence)
 
     def find(self, identifier: str) -> StoredObject | None:
         """Return the current version of an object, or None if it does not exist or is not loaded."""
@@ -295,26 +296,18 @@ class Draft:
         moved = amount if phase in ("posted", "post") else 0
         reserved = amount if phase == "hold" else -held
         chart = ledger.chart(self._workspace.scope, currency)
-        debit_id, credit_id = chart[debit], chart[credit]
+        debit_id = chart.get(debit) or ledger.account_id(self._workspace.scope, currency, debit)
+        credit_id = chart.get(credit) or ledger.account_id(self._workspace.scope, currency, credit)
         # `accounts` has the accounts that this draft has moved already.
         accounts, loaded = self.accounts, self._workspace.accounts
         source = accounts.get(debit_id) or loaded.get(debit_id) or self._open(currency, debit)
         target = accounts.get(credit_id) or loaded.get(credit_id) or self._open(currency, credit)
-        accounts[debit_id] = ledger.debit(source, posted=moved, pending=reserved)
-        accounts[credit_id] = ledger.credit(target, posted=moved, pending=reserved)
+        accounts[debit_id] = ledger.debit(source, moved, reserved)
+        accounts[credit_id] = ledger.credit(target, moved, reserved)
         identifier = self.new_id("tr")
-        transfer = Transfer(
-            id=identifier,
-            kind=kind,
-            phase=phase,
-            debit_account_id=debit_id,
-            credit_account_id=credit_id,
-            currency=currency,
-            amount=amount,
-            source_id=source_id,
-            hold_id=hold_id,
+        self.transfers.append(
+            Transfer(identifier, kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)
         )
-        self.transfers.append(transfer)
         return identifier
 
     def finish(self, object_id: str | None, expand: tuple[str, ...] = ()) -> "Draft":
