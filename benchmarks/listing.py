@@ -45,6 +45,9 @@ class _Keys:
     """Believes every key."""
 
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
+        return self.known(key)
+
+    def known(self, key: str) -> Credentials | None:
         return Credentials(scope=samples.SCOPE, kind="secret", fingerprint_key=b"k" * 32)
 
     def believed_until_ns(self, key: str) -> int:

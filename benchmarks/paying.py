@@ -90,6 +90,9 @@ class _Keys:
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
         return self._known.get(key)
 
+    def known(self, key: str) -> Credentials | None:
+        return self._known.get(key)
+
     def believed_until_ns(self, key: str) -> int:
         """Believe nothing for any time: every request asks."""
         return 0

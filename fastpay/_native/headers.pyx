@@ -1,18 +1,45 @@
 """The headers of a request as text. The contract is in headers.pyi."""
 
+import sys
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeLatin1
+from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
+from cpython.object cimport PyObject
+
+
+cdef extern from "Python.h":
+    dict _PyDict_NewPresized(Py_ssize_t count)
+
+
+# The names that most requests have, which the server shares between requests: their hashes are known.
+cdef dict _NAMES = {
+    name: sys.intern(name.decode())
+    for name in (
+        b"host", b"user-agent", b"authorization", b"stripe-version", b"accept", b"accept-encoding",
+        b"idempotency-key", b"content-type", b"content-length", b"connection", b"traceparent",
+        b"x-stripe-client-user-agent", b"x-stripe-client-telemetry", b"stripe-account", b"if-none-match",
+        b"origin", b"fastpay-signature", b"fastpay-timeout-ms",
+    )
+}
 
 
 def decode(pairs) -> dict:
-    cdef dict headers = {}
+    cdef dict headers = _PyDict_NewPresized(len(pairs))
+    cdef PyObject* known
+    cdef object text
     cdef bytes name, value
     cdef Py_ssize_t count = 0
+    cdef object value_text
     for name, value in pairs:
         if name is None or value is None:
             raise TypeError("the names and values of headers must be bytes")
-        headers[PyUnicode_DecodeLatin1(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), NULL)] = (
-            PyUnicode_DecodeLatin1(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), NULL)
-        )
+        known = PyDict_GetItemWithError(_NAMES, name)
+        if known == NULL:
+            text = PyUnicode_DecodeLatin1(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), NULL)
+        else:
+            text = <object>known
+        value_text = PyUnicode_DecodeLatin1(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), NULL)
+        PyDict_SetItem(headers, text, value_text)
         count += 1
     return headers if len(headers) == count else None

@@ -28,9 +28,12 @@ cdef class Table:
     """Finds the endpoint of a request."""
 
     cdef Branch root
+    # By path: the branches that no parameter leads to, which need no search.
+    cdef dict literal
 
     def __init__(self, routes):
         self.root = Branch()
+        self.literal = {}
         for number, (method, path, endpoint) in enumerate(routes, 1):
             self._add(method, path, endpoint, number)
 
@@ -61,6 +64,8 @@ cdef class Table:
         if method in branch.endpoints:
             raise ValueError(f"{method} {path} is there twice")
         branch.endpoints[method] = (endpoint, tuple(names), number)
+        if not names:
+            self.literal[path] = branch
 
     def lookup(self, str method not None, str path not None):
         cdef list values = []
@@ -91,7 +96,12 @@ cdef class Table:
         return set() if branch is None else set(branch.endpoints)
 
     cdef Branch _find(self, str path, list values):
-        cdef list segments = path.split("/")
+        cdef list segments
+        cdef object found = self.literal.get(path)
+        if found is not None:
+            # A literal segment has precedence, so no parameter leads here.
+            return <Branch>found
+        segments = path.split("/")
         if len(segments) < 2 or segments[0]:
             return None
         return _descend(self.root, segments, 1, values)

@@ -14,6 +14,7 @@ from fastpay.domain.kinds import account_of, presentable
 from fastpay.engine.ports import Credentials, KeyRing
 from fastpay.errors import AccountInvalid, Forbidden, Unauthenticated
 
+_BEARER = "Bearer "
 _KEY = re.compile(r"(?:sk|pk)_(?:test|live)_[A-Za-z0-9_]{8,240}", re.ASCII)
 
 SIGNATURE_HEADER = "fastpay-signature"
@@ -26,6 +27,13 @@ _REFUSAL = (
     "'Authorization: Bearer <your key>', or as the user name of basic authentication, and a fresh "
     "Fastpay-Signature with each request where the key has to sign."
 )
+
+
+def known(keys: KeyRing, authorization: str | None) -> Credentials | None:
+    """Return the credentials of a bearer token that is known, so that nothing waits; None for any other."""
+    if authorization is None or not authorization.startswith(_BEARER):
+        return None
+    return keys.known(authorization[len(_BEARER) :])
 
 
 async def authenticate(
@@ -49,9 +57,10 @@ def check_access(credentials: Credentials, headers: Mapping[str, str], *, is_pub
 
     Refuse a publishable key where it does not suffice, too. Raises: AccountInvalid, Forbidden.
     """
-    for header, name in _ACCOUNT_HEADERS.items():
-        if header in headers:
-            check_account(credentials.scope, headers[header], name=name)
+    if "stripe-account" in headers or "stripe-context" in headers:
+        for header, name in _ACCOUNT_HEADERS.items():
+            if header in headers:
+                check_account(credentials.scope, headers[header], name=name)
     if credentials.kind == "publishable" and not is_public:
         raise Forbidden("This needs a secret key; the key given is a publishable one.")
 

@@ -18,10 +18,16 @@ async def read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max
     length = headers.get("content-length", "")
     if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
         raise _too_large(body_bytes_max)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        # Nearly every body comes whole.
+        whole: bytes = message.get("body", b"")
+        if len(whole) > body_bytes_max:
+            raise _too_large(body_bytes_max)
+        return whole
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk: bytes = message.get("body", b"")
@@ -30,7 +36,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max
             raise _too_large(body_bytes_max)
         chunks.append(chunk)
         if not message.get("more_body", False):
-            return chunk if len(chunks) == 1 else b"".join(chunks)
+            return b"".join(chunks)
+        message = await receive()
 
 
 def _too_large(body_bytes_max: int) -> BodyTooLarge:

@@ -20,6 +20,7 @@ from fastpay.api.authentication import (
     check_signature,
     is_signed,
     key_of,
+    known,
 )
 from fastpay.api.bodies import ClientGone, read_body
 from fastpay.api.browsers import refuse_secret_key, take_key, without_telemetry
@@ -33,9 +34,9 @@ from fastpay.api.instead import INSTEAD
 from fastpay.api.older_identifiers import as_ours
 from fastpay.api.request_notes import NOTE, Note
 from fastpay.api.routes import Endpoint, Policy
-from fastpay.api.sending import head_of, respond, respond_in_parts
+from fastpay.api.sending import body_of, head_of, respond_in_parts
 from fastpay.api.timings import TIMING_HEADER, timed
-from fastpay.api.versions import check_version, is_version
+from fastpay.api.versions import check_version, version_echo
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
@@ -93,7 +94,9 @@ class _Path:
         if note is not None:
             note.end(request_id, reply.status)
         if reply.stream is None:
-            await respond(send, reply, echoes, request_id, is_head=is_head)
+            # `respond` would be one more coroutine for each request.
+            await send(head_of(reply, echoes, request_id))
+            await send(body_of(reply, is_head=is_head))
         if tracer is not None and (trace is not None or tracer.is_kept(status, begun_ns)):
             tracer.answered(
                 trace,
@@ -161,7 +164,9 @@ class ServedPath(_Path):
         authorization = headers.get("authorization")
         if authorization is None and policy.is_public:
             query, authorization = await _take_key(query, receive, headers, unread, method=method)
-        credentials = await authenticate(services.keys, authorization, scope.get("client"))
+        credentials = known(services.keys, authorization) or await authenticate(
+            services.keys, authorization, scope.get("client")
+        )
         note = None if self._notes is None else scope[NOTE].authenticated(credentials, params)
         check_access(credentials, headers, is_public=policy.is_public)
         # The server counts the bytes by key, since one key may send from many addresses.
@@ -358,8 +363,8 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     """Return the request headers that every answer repeats, if they are valid."""
     echoes = []
     version = headers.get("stripe-version")
-    if version is not None and is_version(version):
-        echoes.append((b"stripe-version", version.encode()))
+    if version is not None and (echo := version_echo(version)) is not None:
+        echoes.append(echo)
     key = headers.get("idempotency-key")
     if key is not None and method not in _SAFE_METHODS and presentable_key(key) is not None:
         echoes.append((b"idempotency-key", key.encode()))

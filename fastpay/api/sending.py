@@ -8,23 +8,32 @@ from starlette.types import Message, Receive, Send
 from fastpay.api.context import Reply, Stream
 from fastpay.api.etags import CACHE_CONTROL
 
+_UNCACHED = (b"cache-control", CACHE_CONTROL)
+
 
 async def respond(
     send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str, *, is_head: bool
 ) -> None:
     """Send a reply with the headers that every answer has."""
     await send(head_of(reply, echoes, request_id))
-    await send({"type": "http.response.body", "body": b"" if is_head else reply.body})
+    await send(body_of(reply, is_head=is_head))
 
 
 def head_of(reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> Message:
     """Return the message that begins a response."""
-    out = [(b"request-id", request_id.encode()), (b"cache-control", CACHE_CONTROL), *reply.headers, *echoes]
-    if reply.status != 304:
-        out[:0] = [(b"content-type", reply.content_type)]
+    status = reply.status
+    out: list[tuple[bytes, bytes]] = []
+    if status != 304:
+        out.append((b"content-type", reply.content_type))
         if reply.stream is None:
-            out[1:1] = [(b"content-length", b"%d" % len(reply.body))]
-    return {"type": "http.response.start", "status": reply.status, "headers": out}
+            out.append((b"content-length", b"%d" % len(reply.body)))
+    out += ((b"request-id", request_id.encode()), _UNCACHED, *reply.headers, *echoes)
+    return {"type": "http.response.start", "status": status, "headers": out}
+
+
+def body_of(reply: Reply, *, is_head: bool) -> Message:
+    """Return the message with the body of a response that is sent whole."""
+    return {"type": "http.response.body", "body": b"" if is_head else reply.body}
 
 
 async def respond_in_parts(

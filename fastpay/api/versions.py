@@ -15,25 +15,28 @@ _VERSION = re.compile(VERSION_PATTERN, re.ASCII)
 
 def check_version(version: str | None) -> None:
     """Raise InvalidRequest unless the header is missing or says a version of the dialect."""
-    if version is not None and not is_version(version):
+    if version is not None and version_echo(version) is None:
         raise InvalidRequest(
             f"Stripe-Version is '{presentable(version)}'. It must be a date, for example 2025-09-30 "
             "or 2025-09-30.clover. Every version gets the same shapes."
         )
 
 
-def is_version(version: str) -> bool:
-    """Tell whether a text is a date, with what releases and previews of the dialect put behind it."""
-    return len(version) <= VERSION_CHARS_MAX and _is_version(version)
+def version_echo(version: str) -> tuple[bytes, bytes] | None:
+    """Return the header with which an answer repeats a version of the dialect, None for any other text.
+
+    A version is a date, with what releases and previews of the dialect put behind it.
+    """
+    return _echo(version) if len(version) <= VERSION_CHARS_MAX else None
 
 
 @functools.lru_cache(maxsize=limits.versions_kept)
-def _is_version(version: str) -> bool:
+def _echo(version: str) -> tuple[bytes, bytes] | None:
     found = _VERSION.fullmatch(version)
     if found is None:
-        return False
+        return None
     try:
         date.fromisoformat(found[1])
     except ValueError:
-        return False
-    return True
+        return None
+    return b"stripe-version", version.encode()

@@ -402,5 +402,8 @@ class KeyRing(Protocol):
         Raises: DatabaseUnavailable; RateLimited for a key that is not known.
         """
 
+    def known(self, key: str) -> Credentials | None:
+        """Return what the key stands for, as `authenticate` would without a look-up; None if it needs one."""
+
     def believed_until_ns(self, key: str) -> int:
         """Return until when, by the monotonic clock, a key that was found is good; 0 for none."""

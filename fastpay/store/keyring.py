@@ -78,6 +78,13 @@ class PostgresKeyRing:
         except TimeoutError as error:
             raise DatabaseUnavailable("The database cannot be reached right now. Try again.") from error
 
+    def known(self, key: str) -> Credentials | None:
+        """Return the credentials of a key that is cached, None if it has to be looked up now or soon."""
+        known = self._known.get(key)
+        if known is None or known.until_ns - self._clock.monotonic_ns() < self._cache_ns // 2:
+            return None
+        return known.credentials
+
     def believed_until_ns(self, key: str) -> int:
         """Return until when a cached key is valid, by the monotonic clock. 0 if it is not cached."""
         known = self._known.get(key)

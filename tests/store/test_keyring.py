@@ -87,7 +87,7 @@ class Ring:
 
     async def is_good(self, key: str) -> bool:
         """Return whether the key stands for anything."""
-        return await self.keys.authenticate(key) is not None
+        return (self.keys.known(key) or await self.keys.authenticate(key)) is not None
 
 
 @asynccontextmanager
@@ -130,6 +130,19 @@ async def test_a_revoked_key_works_until_its_moment_is_over_and_no_longer(databa
         assert await own.is_good(made.key)
         own.clock.moved_ms = CACHE_MS
         assert not await own.is_good(made.key)
+
+
+async def test_a_key_is_known_until_it_is_time_to_look_it_up_again(database_url: str) -> None:
+    async with ring(database_url) as own:
+        made = await own.make()
+        assert own.keys.known(made.key) is None
+        found = await own.keys.authenticate(made.key)
+        assert own.keys.known(made.key) is found is not None
+        own.clock.moved_ms = CACHE_MS // 2 - 1
+        assert own.keys.known(made.key) is found
+        for moved_ms in (CACHE_MS // 2 + 1, CACHE_MS):
+            own.clock.moved_ms = moved_ms
+            assert own.keys.known(made.key) is None
 
 
 async def test_a_key_in_use_is_looked_up_again_before_anybody_has_to_wait_for_it(database_url: str) -> None:

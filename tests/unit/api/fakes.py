@@ -78,9 +78,19 @@ class FakeChallenges:
 class FakeKeys:
     """Two tenants, one of them with all the kinds of key, and three whose keys sign."""
 
+    def __init__(self) -> None:
+        self._known: dict[str, Credentials | None] = {}
+
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
         assert key.isascii(), "what cannot be a key must not be looked for"
         assert key[:3] in {"sk_", "pk_"}
+        self._known[key] = found = self._find(key)
+        return found
+
+    def known(self, key: str) -> Credentials | None:
+        return self._known.get(key)
+
+    def _find(self, key: str) -> Credentials | None:
         match key:
             case "sk_test_aaaaaaaaaaaaaaaa":
                 return Credentials(scope=Scope("a", False), kind="secret", fingerprint_key=b"a" * 32)
