@@ -22,7 +22,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import cached, hot_paths, samples
 from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
-from fastpay._native import digit_runs, headers, json_pieces, passed_fields, structs, target, transfers_json
+from fastpay._native import (
+    digit_runs,
+    headers,
+    json_pieces,
+    params,
+    passed_fields,
+    structs,
+    target,
+    transfers_json,
+)
 from fastpay._native.arrays import ArrayType, Field, encode_table
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
@@ -31,6 +40,7 @@ from fastpay._native.numbering import Numbering
 from fastpay._native.sampling import Sampler, sampled_flag
 from fastpay._native.wheel import Callback, Wheel
 from fastpay.api import card_numbers
+from fastpay.api.resources.payment_intents.params import CreateParams
 from fastpay.domain.plan import Event, Versioned
 from fastpay.server.listener import Server
 from fastpay.server.settings import ServerSettings
@@ -41,6 +51,7 @@ from tests.reference import headers as plain_headers
 from tests.reference import identifiers as plain_identifiers
 from tests.reference import json_pieces as plain_pieces
 from tests.reference import numbering as plain_numbering
+from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import sampling as plain_sampling
 from tests.reference import structs as plain_structs
@@ -56,6 +67,14 @@ _HEADERS = [
     (b"accept", b"*/*"),
     (b"accept-encoding", b"gzip, deflate"),
 ]
+_PARAMS = CreateParams(
+    amount=2000,
+    currency="usd",
+    confirm=True,
+    payment_method="pm_card_visa",
+    description="Order 12",
+    metadata={"order": "12"},
+)
 _TARGET = b"/v1/payment_intents?limit=10&customer=cus_1"
 _ACCOUNTS = [f"lacc_{number:032x}" for number in range(16)]
 _TRANSFERS = json.dumps(
@@ -137,6 +156,24 @@ def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], Iden
 @pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])
 def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]) -> None:
     assert benchmark(decode, _HEADERS)["accept"] == "*/*"
+
+
+@pytest.mark.parametrize("made_by", [params.Selection, plain_params.Selection], ids=["compiled", "plain"])
+def test_what_is_given_of_30_parameters(benchmark: BenchmarkFixture, made_by: Callable[..., Any]) -> None:
+    selection = made_by(CreateParams, CreateParams.__struct_fields__[:30])
+    assert benchmark(selection.given, _PARAMS)["description"] == "Order 12"
+
+
+@pytest.mark.parametrize(
+    "made_by", [params.NumberSearch, plain_params.NumberSearch], ids=["compiled", "plain"]
+)
+def test_first_look_at_the_texts_of_params(benchmark: BenchmarkFixture, made_by: Callable[..., Any]) -> None:
+    assert not benchmark(made_by(lambda params_type: params_type.__struct_fields__).may_find, _PARAMS)
+
+
+@pytest.mark.parametrize("made_by", [params.EmptySearch, plain_params.EmptySearch], ids=["compiled", "plain"])
+def test_look_for_empty_params(benchmark: BenchmarkFixture, made_by: Callable[..., Any]) -> None:
+    assert not benchmark(made_by().may_find, _PARAMS)
 
 
 @pytest.mark.parametrize("fields", [passed_fields, plain_passed_fields], ids=["compiled", "plain"])

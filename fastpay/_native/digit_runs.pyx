@@ -13,7 +13,7 @@ from fastpay import limits
 
 cdef extern from "Python.h":
     int PyUnicode_KIND(object text)
-    int PyUnicode_1BYTE_KIND
+    bint PyUnicode_IS_ASCII(object text)
     void* PyUnicode_DATA(object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     Py_UCS4 PyUnicode_READ(int kind, void* data, Py_ssize_t index)
@@ -80,12 +80,16 @@ def in_json(bytes text not None):
 
 
 def in_text(str text not None):
+    return may_hold_number(text)
+
+
+cdef bint may_hold_number(str text) except -1:
     cdef int kind = PyUnicode_KIND(text), digits = 0, separators = 0
     cdef void* data = PyUnicode_DATA(text)
     cdef Py_ssize_t length = PyUnicode_GET_LENGTH(text), position
     cdef Py_UCS4 sign
     cdef unsigned char part
-    if kind == PyUnicode_1BYTE_KIND and text.isascii():
+    if PyUnicode_IS_ASCII(text):
         return _look(<const unsigned char*>data, length, _PLAIN)
     for position in range(length):
         sign = PyUnicode_READ(kind, data, position)

@@ -10,7 +10,7 @@ from fastpay.api.common_params import Params, Part, refuse_together, value_or
 from fastpay.api.context import Call, Services
 from fastpay.api.openapi import codes_page
 from fastpay.domain import kinds
-from fastpay.domain.error_links import ErrorLinks
+from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.errors import InvalidRequest
 
 _METHOD_TYPES = get_args(card_params.MethodType)
@@ -111,9 +111,11 @@ def customer_of(identifier: str | UnsetType) -> str | None:
 
 def error_links(services: Services, request_id: str) -> ErrorLinks:
     """Return where an error of this request is explained, as far as it is stored and a setting says where."""
-    notes = services.request_notes
+    notes, public_url = services.request_notes, services.settings.public_url
+    if notes is None and public_url is None:
+        return NO_LINKS
     return ErrorLinks(
-        codes_url=codes_page.address(services.settings.public_url),
+        codes_url=codes_page.address(public_url),
         request_log_url=None if notes is None else notes.url_of(request_id),
     )
 

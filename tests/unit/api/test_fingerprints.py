@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fastpay.api import fingerprints
 from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
+from fastpay.api.decoding import decode_params
+from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
+from fastpay.errors import InvalidRequest
 from tests.support.seeds import size
 from tests.unit.api.fakes import Api
 
@@ -188,6 +192,34 @@ def test_a_form_and_json_are_the_same_request_on_every_route(
         return
     assert answers[1].headers.get("idempotent-replayed") == "true", (tree, answers[1].text)
     assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize(("path", "params_type"), WRITES)
+@settings(max_examples=size(12, soak=400), suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_params_in_which_nothing_empty_is_found_keep_their_bytes(
+    path: str, params_type: Any, any_tree: st.SearchStrategy[dict[str, Any]], data: st.DataObject
+) -> None:
+    del path
+    decoded = CreateBatchParams if params_type is BatchParams else params_type
+    body = json.dumps(data.draw(any_tree)).encode()
+    try:
+        params = decode_params(decoded, content_type=JSON, body=body, query=b"")
+    except InvalidRequest:
+        return
+    made = Fingerprints(decoded)
+    with pytest.MonkeyPatch.context() as patch:
+        quick = made.encode(params)
+        patch.setattr(fingerprints, "_EMPTY", _Always)
+        assert made.encode(params) == quick
+
+
+class _Always:
+    """Finds something empty in all params, so that they are always converted."""
+
+    @staticmethod
+    def may_find(params: object) -> bool:
+        return True
 
 
 def _payment(**more: Any) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Handlers of payment intents: parameters to commands."""
 
-from operator import attrgetter
+from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
+from fastpay._native.params import Selection
 from fastpay.api import card_params, client_secrets, follow_ups
-from fastpay.api.common_params import first_metadata, given, refuse_together, shipping, value_or
+from fastpay.api.common_params import Params, first_metadata, refuse_together, shipping, value_or
 from fastpay.api.context import Call
 from fastpay.api.intents import (
     AuthenticateParams,
@@ -55,7 +56,11 @@ _DESCRIBED = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-_BEGUN = (*_DESCRIBED, "confirmation_method", "return_url")
+_CREATED = Selection(CreateParams, (*_DESCRIBED, "confirmation_method", "return_url"))
+_UPDATED = Selection(UpdateParams, _DESCRIBED)
+_CONFIRMED = Selection(ConfirmParams, (*_SHARED, "capture_method", "return_url"))
+_CAPTURED = Selection(CaptureParams, ("statement_descriptor", "statement_descriptor_suffix"))
+_INCREMENTED = Selection(IncrementParams, ("description", "statement_descriptor"))
 _ONLY_WITH_CONFIRM = (
     "confirmation_token",
     "error_on_requires_action",
@@ -78,18 +83,28 @@ _NOT_FOR_PUBLISHABLE = (
     "radar_options",
 )
 # Few requests have any of these options (see `_extras`) or of these terms (see `_terms`): all are looked at
-# together before each is. All are unset in most requests.
-_OPTIONS = (
-    *("allowed_payment_method_types", "amount_details", "application_fee_amount"),
-    *("excluded_payment_method_types", "level3", "on_behalf_of", "payment_details"),
-    *("payment_method_options", "radar_options", "transfer_data"),
+# together before each is.
+_SHARED_OPTIONS = (
+    *("allowed_payment_method_types", "amount_details", "excluded_payment_method_types"),
+    *("payment_details", "payment_method_options", "radar_options"),
 )
-_TERMS = (
-    *("confirmation_token", "error_on_requires_action", "mandate", "mandate_data", "off_session"),
-    "return_url",
-)
-_options_of, _terms_of = attrgetter(*_OPTIONS), attrgetter(*_TERMS)
-_NO_OPTIONS, _NO_TERMS = (UNSET,) * len(_OPTIONS), (UNSET,) * len(_TERMS)
+_OPTIONS: Mapping[type[Params], Selection] = {
+    CreateParams: Selection(
+        CreateParams,
+        (*_SHARED_OPTIONS, "application_fee_amount", "level3", "on_behalf_of", "transfer_data"),
+    ),
+    ConfirmParams: Selection(ConfirmParams, _SHARED_OPTIONS),
+}
+_TERMS: Mapping[type[Params], Selection] = {
+    params_type: Selection(
+        params_type,
+        (
+            *("confirmation_token", "error_on_requires_action", "mandate", "mandate_data", "off_session"),
+            "return_url",
+        ),
+    )
+    for params_type in (CreateParams, ConfirmParams)
+}
 _PLAIN = Terms()
 
 
@@ -97,16 +112,16 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     """Create a payment intent."""
     if not params.confirm:
         _refuse_without_confirm(params)
-    fields = given(params, *_BEGUN)
-    fields |= automatic_fields(params)
+    fields = _CREATED.given(params)
+    if params.automatic_payment_methods is not UNSET:
+        fields |= automatic_fields(params)
     _add_shared(fields, params)
-    is_plain = _options_of(params) == _NO_OPTIONS
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
         currency=money.parse_currency(params.currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
-        extras={} if is_plain else _extras(params, params.amount),
+        extras=_extras(params, params.amount) if _OPTIONS[CreateParams].has_any(params) else {},
         metadata=first_metadata(params.metadata),
         customer=customer_of(params.customer),
         payment_method=card_params.chosen(call, params),
@@ -118,7 +133,7 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
 
 def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
     """Update a payment intent."""
-    fields = given(params, *_DESCRIBED)
+    fields = _UPDATED.given(params)
     if not isinstance(params.customer, UnsetType):
         fields["customer"] = customer_of(params.customer)
     if not isinstance(params.amount, UnsetType):
@@ -138,12 +153,12 @@ def update(call: Call, params: UpdateParams) -> UpdatePaymentIntent:
 
 def confirm(call: Call, params: ConfirmParams) -> ConfirmPaymentIntent:
     """Confirm a payment intent."""
-    fields = given(params, *_SHARED, "capture_method", "return_url")
+    fields = _CONFIRMED.given(params)
     _add_shared(fields, params)
     return ConfirmPaymentIntent(
         id=call.arguments["id"],
         fields=fields,
-        extras=_extras(params, None),
+        extras=_extras(params, None) if _OPTIONS[ConfirmParams].has_any(params) else {},
         payment_method=card_params.chosen(call, params),
         confirmation_token=card_params.confirmation_token(params),
         terms=_terms(call, params),
@@ -168,7 +183,7 @@ def capture(call: Call, params: CaptureParams) -> CapturePaymentIntent:
         id=call.arguments["id"],
         amount=value_or(amount, None),
         is_final=params.final_capture,
-        fields=given(params, "statement_descriptor", "statement_descriptor_suffix"),
+        fields=_CAPTURED.given(params),
         extras=_details(params, None),
         metadata=value_or(params.metadata, {}),
         split=split(params.application_fee_amount, params.transfer_data),
@@ -181,7 +196,7 @@ def increment(call: Call, params: IncrementParams) -> IncrementAuthorization:
     return IncrementAuthorization(
         id=call.arguments["id"],
         amount=money.check_amount(params.amount),
-        fields=given(params, "description", "statement_descriptor"),
+        fields=_INCREMENTED.given(params),
         extras=_details(params, params.amount)
         | split_changes(params.application_fee_amount, params.transfer_data),
         metadata=value_or(params.metadata, {}),
@@ -275,11 +290,11 @@ def _details(
 def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
     routed = call.routed if isinstance(call.routed, Routed) else None
     links = error_links(call.services, call.request_id) if routed is None else routed.links
-    if _terms_of(params) == _NO_TERMS and not call.continues:
+    if not call.continues and not _TERMS[type(params)].has_any(params):
         if routed is not None:
             # No page: it is the processor that asks the cardholder.
             return Terms(links=links, route=routed.route)
-        return _PLAIN if links == NO_LINKS else Terms(links=links)
+        return _PLAIN if links is NO_LINKS else Terms(links=links)
     mandate = params.mandate
     if not isinstance(mandate, UnsetType):
         kinds.check(kinds.MANDATE, mandate, param="mandate")

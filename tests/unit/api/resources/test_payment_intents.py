@@ -3,18 +3,18 @@
 from typing import Any, cast
 
 import msgspec
-from msgspec import UNSET
+import pytest
 
 from fastpay.api.context import Call
 from fastpay.api.resources.payment_intents import commands
-from fastpay.api.resources.payment_intents.params import CreateParams
+from fastpay.api.resources.payment_intents.params import ConfirmParams, CreateParams
 from fastpay.domain.charging import Terms
 
 
 class _Read:
     """Parameters that note which of them are read."""
 
-    def __init__(self, params: CreateParams) -> None:
+    def __init__(self, params: CreateParams | ConfirmParams) -> None:
         self.params = params
         self.names: set[str] = set()
 
@@ -22,7 +22,7 @@ class _Read:
         if name in {"params", "names"}:
             return object.__getattribute__(self, name)
         if name == "__class__":
-            return CreateParams
+            return type(self.params)
         self.names.add(name)
         return getattr(self.params, name)
 
@@ -41,29 +41,30 @@ class _Call:
     continues = True
 
 
-_PARAMS = CreateParams(amount=2000, currency="usd", confirm=True)
+_PARAMS = (CreateParams(amount=2000, currency="usd", confirm=True), ConfirmParams())
+_SELECTIONS = (commands._OPTIONS, commands._TERMS)
 
 
-def test_a_payment_without_options_is_told_by_all_parameters_that_make_options() -> None:
-    read = _Read(_PARAMS)
+@pytest.mark.parametrize("params", _PARAMS)
+def test_a_payment_without_options_is_told_by_all_parameters_that_make_options(params: Any) -> None:
+    read = _Read(params)
     assert commands._extras(cast(CreateParams, read), 2000) == {}
     # The other options of cards are inside of one that is not given.
-    assert read.names == set(commands._OPTIONS)
+    assert read.names == set(commands._OPTIONS[type(params)].names)
 
 
-def test_a_payment_without_terms_is_told_by_all_parameters_that_make_terms() -> None:
-    read = _Read(_PARAMS)
+@pytest.mark.parametrize("params", _PARAMS)
+def test_a_payment_without_terms_is_told_by_all_parameters_that_make_terms(params: Any) -> None:
+    read = _Read(params)
     made = commands._terms(cast(Call, _Call), cast(CreateParams, read))
     assert made == Terms(continues=True)
     # The page of a challenge needs an address to return to, or a token that may have one.
-    assert read.names == {*commands._TERMS, "use_stripe_sdk"}
+    assert read.names == {*commands._TERMS[type(params)].names, "use_stripe_sdk"}
 
 
-def test_any_option_or_term_that_is_given_is_looked_at() -> None:
-    for names, read, nothing in (
-        (commands._OPTIONS, commands._options_of, commands._NO_OPTIONS),
-        (commands._TERMS, commands._terms_of, commands._NO_TERMS),
-    ):
-        assert read(_PARAMS) == nothing == (UNSET,) * len(names)
-        for name in names:
-            assert read(msgspec.structs.replace(_PARAMS, **{name: None})) != nothing
+@pytest.mark.parametrize("params", _PARAMS)
+def test_any_option_or_term_that_is_given_is_looked_at(params: Any) -> None:
+    for selection in (selections[type(params)] for selections in _SELECTIONS):
+        assert not selection.has_any(params)
+        for name in selection.names:
+            assert selection.has_any(msgspec.structs.replace(params, **{name: None}))

@@ -1,0 +1,1 @@
+cdef bint may_hold_number(str text) except -1
