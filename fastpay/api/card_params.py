@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fastpay import limits
-from fastpay.api import bank_account_params, card_numbers
+from fastpay.api import bank_account_params, card_expiry, card_numbers
 from fastpay.api.bank_account_params import SepaDebitParams
 from fastpay.api.common_params import (
     BillingDetailsParams,
@@ -41,9 +41,6 @@ _Value = TypeVar("_Value")
 
 _MAGIC_EXPIRY_MONTH = 12
 _MAGIC_EXPIRY_YEARS_AHEAD = 3
-_EXPIRY_YEAR_MIN = 2000
-_EXPIRY_YEARS_AHEAD_MAX = 50
-_SEPARATORS = re.compile(r"[ -]")
 _NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
 _CVC = re.compile(r"[0-9]{3,4}", re.ASCII)
 
@@ -143,7 +140,8 @@ def choice(call: Call, payment_method: str) -> Choice:
     """
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
-        return NewCard(card=magic_card(call, number))
+        refuse_in_live_mode(call)
+        return _magic_choice(number, _magic_year(call), call.credentials.fingerprint_key)
     if kinds.could_be(kinds.PAYMENT_METHOD, payment_method):
         return payment_method
     number = iban_table.MAGIC_PAYMENT_METHODS.get(payment_method)
@@ -226,7 +224,7 @@ def stored_token(token: str, *, param: str) -> str:
 def magic_card(call: Call, number: str) -> cards.Card:
     """Return the card of a magic payment method or token. Raises: CardDeclined in live mode."""
     refuse_in_live_mode(call)
-    return _magic_card(number, _this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD, call.credentials.fingerprint_key)
+    return _magic_choice(number, _magic_year(call), call.credentials.fingerprint_key).card
 
 
 def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
@@ -246,7 +244,7 @@ def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
     digits = _checked_number(number, f"{name}[number]")
     # That of a card which goes to a processor was checked with its route.
     sent = call.routed.card if isinstance(call.routed, Routed) else None
-    exp_year = full_year(call, month, year, prefix=name) if sent is None else sent.exp_year
+    exp_year = card_expiry.full_year(call, month, year, prefix=name) if sent is None else sent.exp_year
     if not isinstance(params.cvc, UnsetType):
         # Only an American Express card has four digits.
         check_cvc(params.cvc, 4 if digits.startswith(("34", "37")) else 3, param=f"{name}[cvc]")
@@ -283,59 +281,31 @@ def card_data(call: Call, params: CardParams, *, param: str, holder: str | None)
     if isinstance(number, UnsetType) or isinstance(month, UnsetType) or isinstance(year, UnsetType):
         return None
     return CardData(
-        number=_SEPARATORS.sub("", number),
+        number=_digits(number),
         exp_month=month,
-        exp_year=full_year(call, month, year, prefix=param),
+        exp_year=card_expiry.full_year(call, month, year, prefix=param),
         cvc=None if isinstance(params.cvc, UnsetType) else params.cvc,
         holder=holder,
     )
 
 
-def full_year(call: Call, month: int, year: int, *, prefix: str) -> int:
-    """Return the year in four digits. `prefix` is the parameter that contains month and year.
-
-    The command checks whether the card has expired. Raises: CardDeclined for an invalid month or year.
-    """
-    check_month(month, prefix=prefix)
-    full = _in_four_digits(year)
-    if not _EXPIRY_YEAR_MIN <= full <= _this_year(call) + _EXPIRY_YEARS_AHEAD_MAX:
-        raise cards.expiry_refused("year", param=prefix)
-    return full
-
-
-def changed_expiry(
-    call: Call, month: int | UnsetType, year: int | UnsetType, *, prefix: str
-) -> tuple[int | None, int | None]:
-    """Return the new month and year, checked as far as one can be checked without the other."""
-    if isinstance(month, UnsetType):
-        return None, None if isinstance(year, UnsetType) else full_year(call, 12, year, prefix=prefix)
-    if isinstance(year, UnsetType):
-        check_month(month, prefix=prefix)
-        return month, None
-    return month, full_year(call, month, year, prefix=prefix)
-
-
-def check_month(month: int, *, prefix: str) -> None:
-    """Raise CardDeclined for an invalid month."""
-    if not 1 <= month <= 12:
-        raise cards.expiry_refused("month", param=prefix)
-
-
 def canonical(data: Part) -> Part:
-    """Return a card, or the data of a payment method, in canonical form."""
+    """Return a card, or the data of a payment method, in canonical form: itself if that is how it came."""
     if isinstance(data, PaymentMethodData):
         if data.sepa_debit is not UNSET:
             data = msgspec.structs.replace(data, sepa_debit=canonical(data.sepa_debit))
-        return data if data.card is UNSET else msgspec.structs.replace(data, card=canonical(data.card))
+        if data.card is UNSET or (card := canonical(data.card)) is data.card:
+            return data
+        return msgspec.structs.replace(data, card=card)
     if isinstance(data, SepaDebitParams):
         return data.canonical()
     number, year = getattr(data, "number", UNSET), getattr(data, "exp_year", UNSET)
     spelled: dict[str, object] = {}
-    if isinstance(number, str):
-        spelled["number"] = _SEPARATORS.sub("", number)
-    if isinstance(year, int):
-        spelled["exp_year"] = _in_four_digits(year)
-    return msgspec.structs.replace(data, **spelled)
+    if isinstance(number, str) and (digits := _digits(number)) != number:
+        spelled["number"] = digits
+    if isinstance(year, int) and (full := card_expiry.in_four_digits(year)) != year:
+        spelled["exp_year"] = full
+    return msgspec.structs.replace(data, **spelled) if spelled else data
 
 
 def _card_of_token(call: Call, data: PaymentMethodData, card: CardParams, name: str) -> NewCard | TokenCard:
@@ -351,10 +321,6 @@ def _card_of_token(call: Call, data: PaymentMethodData, card: CardParams, name: 
     )
 
 
-def _in_four_digits(year: int) -> int:
-    return year + 2000 if 0 <= year < 100 else year
-
-
 def _required(value: _Value | UnsetType, param: str) -> _Value:
     if isinstance(value, UnsetType):
         raise _missing(param)
@@ -366,8 +332,13 @@ def _missing(*names: str) -> InvalidRequest:
     return InvalidRequest(f"{lead}: {', '.join(names)}.", code="parameter_missing", param=names[0])
 
 
+def _digits(number: str) -> str:
+    """Return a card's number without what clients write between its groups."""
+    return number.replace(" ", "").replace("-", "")
+
+
 def _checked_number(number: str, param: str) -> str:
-    digits = _SEPARATORS.sub("", number)
+    digits = _digits(number)
     if _NUMBER.fullmatch(digits) is None or not cards.passes_luhn(digits):
         raise CardDeclined("Your card number is incorrect.", code="incorrect_number", param=param)
     return digits
@@ -379,17 +350,18 @@ def check_cvc(cvc: str, digits_max: int, *, param: str) -> None:
         raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
 
 
-def _this_year(call: Call) -> int:
-    return cards.year_and_month(call.services.clock.now_ms() // 1000)[0]
+def _magic_year(call: Call) -> int:
+    return card_expiry.this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD
 
 
 # The same few are used again and again: a tenant's magic cards change once a year.
 @functools.lru_cache(maxsize=limits.magic_cards_kept)
-def _magic_card(number: str, exp_year: int, fingerprint_key: bytes) -> cards.Card:
-    return cards.test_card(
+def _magic_choice(number: str, exp_year: int, fingerprint_key: bytes) -> NewCard:
+    card = cards.test_card(
         number,
         exp_month=_MAGIC_EXPIRY_MONTH,
         exp_year=exp_year,
         cvc_given=True,
         fingerprint_key=fingerprint_key,
     )
+    return NewCard(card=card)

@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import answers, bank_account_params, card_params
+from fastpay.api import answers, bank_account_params, card_expiry, card_params
 from fastpay.api.bank_account_params import SepaDebitParams
 from fastpay.api.card_params import (
     AllowRedisplay,
@@ -266,7 +266,7 @@ async def check_created(call: Call, params: CreateParams) -> None:
 def update(call: Call, params: UpdateParams) -> UpdatePaymentMethod:
     """Update a payment method."""
     changes = value_or(params.card, CardChanges())
-    month, year = card_params.changed_expiry(call, changes.exp_month, changes.exp_year, prefix="card")
+    month, year = card_expiry.changed_expiry(call, changes.exp_month, changes.exp_year, prefix="card")
     return UpdatePaymentMethod(
         id=card_params.named(call.arguments["id"]),
         fields=given(params, "allow_redisplay"),

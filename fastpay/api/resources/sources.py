@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from msgspec import UNSET, UnsetType
 
-from fastpay.api import answers, card_params
+from fastpay.api import answers, card_expiry, card_params
 from fastpay.api.common_params import Identifier, Metadata, NoParams, Params, Text, given, value_or
 from fastpay.api.context import Call, Reply
 from fastpay.api.decoding import decode_query
@@ -74,7 +74,7 @@ def create(call: Call, params: CreateParams) -> CreateSource:
 
 def update(call: Call, params: UpdateParams) -> UpdateSource:
     """Update a source."""
-    month, year = card_params.changed_expiry(call, params.exp_month, params.exp_year, prefix="")
+    month, year = card_expiry.changed_expiry(call, params.exp_month, params.exp_year, prefix="")
     return UpdateSource(
         customer=call.arguments["id"],
         change=UpdatePaymentMethod(
