@@ -157,7 +157,7 @@ class ServedPath(_Path):
         check_version(headers.get("stripe-version"))
         refuse_secret_key(headers)
         policy, services, params = endpoint.policy, self._services, endpoint.contract.params
-        begun_ns = services.clock.monotonic_ns() if TIMING_HEADER in headers else 0
+        timing = Timing(services.clock.monotonic_ns()) if headers.get(TIMING_HEADER) == "1" else None
         query: bytes = scope["query_string"]
         # Only this list may hold the body, so that `Call.take_body` can free it.
         unread: list[bytes] = []
@@ -187,7 +187,6 @@ class ServedPath(_Path):
         arguments = scope.get("path_params", {})
         if (older := services.imported) is not None and older.has(own := credentials.scope):
             arguments, query = await as_ours(older, own, headers, arguments, (query, unread))
-        timing = None if headers.get(TIMING_HEADER) != "1" else self._begin_timing(credentials, begun_ns)
         call = Call(
             services=services,
             credentials=credentials,
@@ -201,25 +200,23 @@ class ServedPath(_Path):
             unread=unread,
             signed=name,
             trace=trace,
-            timing=timing,
+            timing=None if timing is None else self._authenticated(timing, credentials),
         )
-        is_timed = policy.deadline == "always" or (policy.deadline == "with query" and query != b"")
         shares = services.shares if policy.is_counted else None
         if shares is not None and not shares.enter(credentials.scope):
             await shares.wait(credentials.scope)
         try:
             answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
-            reply = await (in_time(answering) if is_timed else answering)
+            reply = await (in_time(answering) if policy.is_timed(query) else answering)
         finally:
             if shares is not None:
                 shares.leave(credentials.scope)
-        return reply if timing is None else timed(reply, call, timing)
+        return reply if call.timing is None else timed(reply, call, call.timing)
 
-    def _begin_timing(self, credentials: Credentials, begun_ns: int) -> Timing | None:
-        """Return the timing of a request, with its first stage. None without a secret key."""
+    def _authenticated(self, timing: Timing, credentials: Credentials) -> Timing | None:
+        """End the first stage of a request's timing. Return None without a secret key, which gets none."""
         if credentials.kind != "secret":
             return None
-        timing = Timing(begun_ns)
         timing.end("auth", self._services.clock.monotonic_ns())
         return timing
 

@@ -24,6 +24,10 @@ class Policy(NamedTuple):
     is_counted: bool = True
     body_factor: int = 1
 
+    def is_timed(self, query: bytes) -> bool:
+        """Tell whether `read_timeout_ms` bounds the answer to a request with this query."""
+        return self.deadline == "always" or (self.deadline == "with query" and query != b"")
+
 
 class Contract(NamedTuple):
     """What a client sends to an endpoint, and what it gets: the source of the API's description.

@@ -394,13 +394,10 @@ class Credentials(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class KeyRing(Protocol):
-    """Where API keys are looked up."""
+    """Where API keys are looked up. `client` is the sender's address."""
 
     async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
-        """Return what the key stands for, None where nobody has it. `client` is the sender's address.
-
-        Raises: DatabaseUnavailable; RateLimited for a key that is not known.
-        """
+        """Return what a key stands for, or None. Raises: DatabaseUnavailable; RateLimited if not known."""
 
     def known(self, key: str) -> Credentials | None:
         """Return what the key stands for, as `authenticate` would without a look-up; None if it needs one."""
