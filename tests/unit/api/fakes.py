@@ -10,7 +10,6 @@ import httpx
 
 from fastpay._native import cache
 from fastpay._native.identifiers import IdentifierSequence
-from fastpay._native.signature import Signer
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services, Settings
 from fastpay.domain.identifiers import Scope, digits, prefix_of
@@ -24,16 +23,12 @@ from fastpay.engine.dependencies import Readiness
 from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Entry, EntryPage, PaidOut
-from fastpay.engine.ports import Credentials, Filter, Outcome, Page, Profile, Submission, Verification
+from fastpay.engine.ports import Filter, Outcome, Page, Profile, Submission, Verification
 from fastpay.engine.write.idempotency import signature_digest, submission_digest
 from fastpay.errors import FastpayError, IdempotencyMismatch
 from tests.unit.api.fake_events import FakeEvents
+from tests.unit.api.fake_keys import FakeKeys
 
-MUST_SIGN = "sk_test_cccccccccccccccc"
-CAN_SIGN = "sk_test_dddddddddddddddd"
-CANNOT_SIGN = "sk_test_eeeeeeeeeeeeeeee"
-SIGNING_SECRET = b"fpss_of the tests"
-OLD_SIGNING_SECRET = b"fpss_of the tests, before"
 SECRET = "sk_test_aaaaaaaaaaaaaaaa"
 PUBLISHABLE = "pk_test_aaaaaaaaaaaaaaaa"
 LIVE = "sk_live_aaaaaaaaaaaaaaaa"
@@ -73,47 +68,6 @@ class FakeChallenges:
 
     def open(self, token: str) -> Challenge | None:
         return self.sealed.get(token)
-
-
-class FakeKeys:
-    """Two tenants, one of them with all the kinds of key, and three whose keys sign."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Credentials | None] = {}
-
-    async def authenticate(self, key: str, *, client: str | None = None) -> Credentials | None:
-        assert key.isascii(), "what cannot be a key must not be looked for"
-        assert key[:3] in {"sk_", "pk_"}
-        self._known[key] = found = self._find(key)
-        return found
-
-    def known(self, key: str) -> Credentials | None:
-        return self._known.get(key)
-
-    def _find(self, key: str) -> Credentials | None:
-        match key:
-            case "sk_test_aaaaaaaaaaaaaaaa":
-                return Credentials(scope=Scope("a", False), kind="secret", fingerprint_key=b"a" * 32)
-            case "pk_test_aaaaaaaaaaaaaaaa":
-                return Credentials(scope=Scope("a", False), kind="publishable", fingerprint_key=b"a" * 32)
-            case "sk_live_aaaaaaaaaaaaaaaa":
-                return Credentials(scope=Scope("a", True), kind="secret", fingerprint_key=b"a" * 32)
-            case "sk_test_bbbbbbbbbbbbbbbb":
-                return Credentials(scope=Scope("b", False), kind="secret", fingerprint_key=b"b" * 32)
-            case "sk_test_cccccccccccccccc" | "sk_test_dddddddddddddddd" | "sk_test_eeeeeeeeeeeeeeee":
-                signers = (Signer(SIGNING_SECRET), Signer(OLD_SIGNING_SECRET))
-                return Credentials(
-                    scope=Scope(key[-1], False),
-                    kind="secret",
-                    fingerprint_key=b"c" * 32,
-                    signers=() if key == CANNOT_SIGN else signers,
-                    must_sign=key != CAN_SIGN,
-                )
-        return None
-
-    def believed_until_ns(self, key: str) -> int:
-        """Believe nothing for any longer."""
-        return 0
 
 
 class FakeEngine:

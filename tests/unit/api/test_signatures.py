@@ -9,16 +9,14 @@ import pytest
 
 from fastpay.engine.write.idempotency import signature_key
 from tests.reference import signature as oracle
-from tests.unit.api.fakes import (
+from tests.unit.api.fake_keys import (
     CAN_SIGN,
     CANNOT_SIGN,
     MUST_SIGN,
-    NOW_MS,
     OLD_SIGNING_SECRET,
-    SECRET,
     SIGNING_SECRET,
-    Api,
 )
+from tests.unit.api.fakes import NOW_MS, SECRET, Api
 
 NOW = NOW_MS // 1000
 PATH = "/v1/payment_intents"
