@@ -1,7 +1,8 @@
 -- The transfers of clients on one account, newest first, each with the account's counters after it. The counters of
 -- the transfer's own side are in its row, those of the other side in the last earlier row on that side. The
 -- conditions are row comparisons that begin with the account: with one condition a column, the planner could choose
--- to filter the transfers of all accounts while there are few.
+-- to filter the transfers of all accounts while there are few. All transfers of an account are of one tenant and mode,
+-- which are compared after that.
 -- $1 uuid     tenant
 -- $2 boolean  mode
 -- $3 uuid     account
@@ -23,82 +24,76 @@ from (
     from (
         (
             select
-                sequence, position, phase, amount, created_at, true as is_debit, debits_posted as posted,
-                debits_pending as pending
+                tenant_id, livemode, sequence, position, phase, amount, created_at, true as is_debit,
+                debits_posted as posted, debits_pending as pending
             from ledger_transfer
             where not $8::boolean
-                and (debit_account_id, tenant_id, livemode, sequence, position)
-                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (debit_account_id, tenant_id, livemode, sequence, position)
-                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+                and (debit_account_id, sequence, position) < ($3::uuid, $4::bigint, $5::smallint)
+                and (debit_account_id, sequence, position) > ($3::uuid, $6::bigint, $7::smallint)
+            order by debit_account_id desc, sequence desc, position desc
             limit $9::integer
         )
         union all
         (
             select
-                sequence, position, phase, amount, created_at, false, credits_posted, credits_pending
+                tenant_id, livemode, sequence, position, phase, amount, created_at, false, credits_posted,
+                credits_pending
             from ledger_transfer
             where not $8::boolean
-                and (credit_account_id, tenant_id, livemode, sequence, position)
-                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (credit_account_id, tenant_id, livemode, sequence, position)
-                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+                and (credit_account_id, sequence, position) < ($3::uuid, $4::bigint, $5::smallint)
+                and (credit_account_id, sequence, position) > ($3::uuid, $6::bigint, $7::smallint)
+            order by credit_account_id desc, sequence desc, position desc
             limit $9::integer
         )
         union all
         (
             select
-                sequence, position, phase, amount, created_at, true, debits_posted, debits_pending
+                tenant_id, livemode, sequence, position, phase, amount, created_at, true, debits_posted,
+                debits_pending
             from ledger_transfer
             where $8::boolean
-                and (debit_account_id, tenant_id, livemode, sequence, position)
-                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (debit_account_id, tenant_id, livemode, sequence, position)
-                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by debit_account_id, tenant_id, livemode, sequence, position
+                and (debit_account_id, sequence, position) < ($3::uuid, $4::bigint, $5::smallint)
+                and (debit_account_id, sequence, position) > ($3::uuid, $6::bigint, $7::smallint)
+            order by debit_account_id, sequence, position
             limit $9::integer
         )
         union all
         (
             select
-                sequence, position, phase, amount, created_at, false, credits_posted, credits_pending
+                tenant_id, livemode, sequence, position, phase, amount, created_at, false, credits_posted,
+                credits_pending
             from ledger_transfer
             where $8::boolean
-                and (credit_account_id, tenant_id, livemode, sequence, position)
-                    < ($3::uuid, $1::uuid, $2::boolean, $4::bigint, $5::smallint)
-                and (credit_account_id, tenant_id, livemode, sequence, position)
-                    > ($3::uuid, $1::uuid, $2::boolean, $6::bigint, $7::smallint)
-            order by credit_account_id, tenant_id, livemode, sequence, position
+                and (credit_account_id, sequence, position) < ($3::uuid, $4::bigint, $5::smallint)
+                and (credit_account_id, sequence, position) > ($3::uuid, $6::bigint, $7::smallint)
+            order by credit_account_id, sequence, position
             limit $9::integer
         )
     ) as side
+    where tenant_id = $1::uuid and livemode = $2::boolean
     order by
         case when $8::boolean then sequence else -sequence end, case when $8::boolean then position else -position end
     limit $9::integer
 ) as entry
 left join lateral (
     (
-        select credits_posted as posted, credits_pending as pending
+        select tenant_id, livemode, credits_posted as posted, credits_pending as pending
         from ledger_transfer
         where entry.is_debit
-            and (credit_account_id, tenant_id, livemode, sequence, position)
-                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.position)
-            and (credit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
-        order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+            and (credit_account_id, sequence, position) < ($3::uuid, entry.sequence, entry.position)
+            and credit_account_id >= $3::uuid
+        order by credit_account_id desc, sequence desc, position desc
         limit 1
     )
     union all
     (
-        select debits_posted, debits_pending
+        select tenant_id, livemode, debits_posted, debits_pending
         from ledger_transfer
         where not entry.is_debit
-            and (debit_account_id, tenant_id, livemode, sequence, position)
-                < ($3::uuid, $1::uuid, $2::boolean, entry.sequence, entry.position)
-            and (debit_account_id, tenant_id, livemode) >= ($3::uuid, $1::uuid, $2::boolean)
-        order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+            and (debit_account_id, sequence, position) < ($3::uuid, entry.sequence, entry.position)
+            and debit_account_id >= $3::uuid
+        order by debit_account_id desc, sequence desc, position desc
         limit 1
     )
-) as other on true
+) as other on other.tenant_id = $1::uuid and other.livemode = $2::boolean
 order by entry.sequence desc, entry.position desc

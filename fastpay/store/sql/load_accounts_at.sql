@@ -19,20 +19,18 @@ cross join lateral (
     limit 1
 ) as account
 left join lateral (
-    select debits_posted, debits_pending
+    select tenant_id, livemode, debits_posted, debits_pending
     from ledger_transfer
-    where (debit_account_id, tenant_id, livemode, sequence)
-            <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
-        and (debit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
-    order by debit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+    where (debit_account_id, sequence) <= (wanted.account_id, $4::bigint)
+        and debit_account_id >= wanted.account_id
+    order by debit_account_id desc, sequence desc, position desc
     limit 1
-) as debit on true
+) as debit on debit.tenant_id = account.tenant_id and debit.livemode = account.livemode
 left join lateral (
-    select credits_posted, credits_pending
+    select tenant_id, livemode, credits_posted, credits_pending
     from ledger_transfer
-    where (credit_account_id, tenant_id, livemode, sequence)
-            <= (wanted.account_id, $1::uuid, $2::boolean, $4::bigint)
-        and (credit_account_id, tenant_id, livemode) >= (wanted.account_id, $1::uuid, $2::boolean)
-    order by credit_account_id desc, tenant_id desc, livemode desc, sequence desc, position desc
+    where (credit_account_id, sequence) <= (wanted.account_id, $4::bigint)
+        and credit_account_id >= wanted.account_id
+    order by credit_account_id desc, sequence desc, position desc
     limit 1
-) as credit on true
+) as credit on credit.tenant_id = account.tenant_id and credit.livemode = account.livemode
