@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -27,6 +28,24 @@ _PEER_CONNECTIONS = 80
 _PR_SET_PDEATHSIG = 1
 # Looked up before the fork, after which only system calls are safe.
 _PRCTL = ctypes.CDLL(None).prctl
+
+
+class Process(Protocol):
+    """What is asked of a server that was started: a part of `subprocess.Popen`."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises: subprocess.TimeoutExpired."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -61,10 +80,6 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
     ready_file.unlink(missing_ok=True)
     command = _command(name, port, workers, ready_file, directory, idle_seconds)
     environment = _environment(name, database_url, redis_url)
-    # As many connections as PostgreSQL has for all processes, and 16 at most.
-    environment |= {
-        "PEER_POOL": str(max(1, min(16, _PEER_CONNECTIONS // (workers or default_workers(name)))))
-    }
     if name == "fastpay":
         environment |= {
             "FASTPAY_IDLE_TIMEOUT_MS": f"{idle_seconds * 1000}",
@@ -74,19 +89,12 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
             "FASTPAY_SEALING_KEY_FILE": str(directory / SEALING_KEYS),
         }
         command += ["--reuse-port"] if shared else []
+    else:
+        # As many connections as PostgreSQL has for all processes, and 16 at most.
+        pool = _PEER_CONNECTIONS // (workers or default_workers(name))
+        environment |= {"PEER_POOL": str(max(1, min(16, pool)))}
     environment |= more or {}
-    with open(directory / f"{name}.log", "ab") as log:
-        # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
-        )
+    process = start(command, environment, directory / f"{name}.log")
     try:
         # Of instances that share a port any may answer: the file of this one says that it serves.
         waited_for = ready_file if name == "fastpay" and shared else None
@@ -94,6 +102,22 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
         yield Target(name, port, process.pid)
     finally:
         _stop(process)
+
+
+def start(command: list[str], environment: dict[str, str], log: Path) -> Process:
+    """Start a program that adds what it prints to `log`; return at once."""
+    with open(log, "ab") as file:
+        # A session of its own: a terminal's Ctrl-C reaches us alone, and we stop what we started.
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to prctl, looked up before the fork
+        )
 
 
 def default_workers(name: str) -> int:
@@ -194,7 +218,7 @@ def _end_with_parent() -> None:
     _PRCTL(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
-def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path, ready_file: Path | None) -> None:
+def _wait_ready(process: Process, port: int, log: Path, ready_file: Path | None) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if ready_file is not None:
@@ -216,14 +240,16 @@ def _wait_ready(process: "subprocess.Popen[bytes]", port: int, log: Path, ready_
     )
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _stop(process: Process) -> None:
     if process.poll() is None:
         process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         # The session is the one that we made, so that this ends the workers too and nobody else.
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 

@@ -69,6 +69,24 @@ def test_a_fork_has_only_what_a_program_inherits(spawn_server: SpawnServer) -> N
     assert not int(status["SigIgn"], 16) & 1 << 1
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="there is one processor")
+def test_a_fork_runs_on_the_processors_of_whoever_starts_it(
+    spawn_server: SpawnServer, database_url: str
+) -> None:
+    environment = {"FASTPAY_DATABASE_URL": database_url}
+    every = os.sched_getaffinity(0)
+    one = {min(every)}
+    try:
+        os.sched_setaffinity(0, one)
+        first = spawn_server(environment=environment)
+    finally:
+        os.sched_setaffinity(0, every)
+    # Both processes that fork: one of them may have been started just now.
+    others = [spawn_server(environment=environment) for _ in range(2)]
+    found = [os.sched_getaffinity(server.pid) for server in (first, *others)]
+    assert found == [one, every, every]
+
+
 @pytest.mark.parametrize("name", ["PYTHONPATH", "LD_PRELOAD", "OTEL_EXPORTER_OTLP_ENDPOINT", "TZ"])
 def test_what_changes_how_python_starts_is_not_for_a_fork(name: str) -> None:
     assert can_fork(clean_environment(FASTPAY_PORT="0"))

@@ -4,7 +4,7 @@ A server's start is mostly Python that loads modules: of 0.8 s of a processor 0.
 of servers, so each worker of the tests starts two processes, `python -m tests.support.forks`, which load what
 a server loads and do nothing else: they have no thread and no loop, and have opened nothing. Servers are
 their children in turns, since Python orders sets by a seed that forks share: two instances that a test starts
-one after the other differ in it, as programs do. tests/operator/test_serve.py starts programs.
+one after the other differ in it, as programs do. Some of tests/operator/test_serve.py starts programs.
 """
 
 import atexit
@@ -122,6 +122,7 @@ def start_fork(arguments: list[str], environment: dict[str, str], output: Path) 
         "environment": environment,
         "output": str(output),
         "folder": os.getcwd(),
+        "cores": [*os.sched_getaffinity(0)],
     }
     # Threads of a test start servers, too.
     with _asking:
@@ -208,9 +209,11 @@ def _become(request: dict[str, object]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(os.open(str(request["output"]), os.O_WRONLY | os.O_APPEND), 1)
     os.closerange(3, _DESCRIPTORS_MAX)
-    arguments, environment = request["arguments"], request["environment"]
+    arguments, environment, cores = request["arguments"], request["environment"], request["cores"]
     assert isinstance(arguments, list)
     assert isinstance(environment, dict)
+    assert isinstance(cores, list)
+    os.sched_setaffinity(0, cores)
     become(tuple(arguments), environment, 0, 1, 1)
 
 
