@@ -196,11 +196,11 @@ def tls_server(
 def spawn_server(cluster: Path, request: pytest.FixtureRequest) -> Iterator[SpawnServer]:
     """A function that starts servers which the test may stop, kill and start again.
 
-    Without `data_dir` the server has a copy of the migrated cluster, and need not make one. A file whose
-    subject is the program itself says `STARTS_PROGRAMS`, and has no forks.
+    Without `data_dir` the server has a copy of the migrated cluster, and need not make one. A file names the
+    tests whose subject is the program itself in `STARTS_PROGRAMS`: they have no forks.
     """
     started: list[RunningServer] = []
-    is_fork = not getattr(request.module, "STARTS_PROGRAMS", False)
+    is_fork = request.function.__name__ not in getattr(request.module, "STARTS_PROGRAMS", ())
     scratch = cluster.parent
 
     def spawn(

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from fastpay.config import Settings, load_settings
 from fastpay.errors import ConfigurationError
 from fastpay.operations.preflight import require_intended_ledger
+from tests.support.forked import run_forked
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, SpawnServer, clean_environment, run_fastpay
 
 CREATE = ("keys", "create", "--tenant", "acme", "--mode", "test")
@@ -20,15 +20,8 @@ CREATE = ("keys", "create", "--tenant", "acme", "--mode", "test")
 
 def run_in(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """Run a fastpay command in this working directory."""
-    return subprocess.run(
-        [sys.executable, "-m", "fastpay", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-        env=clean_environment(**environment),
-    )
+    variables = clean_environment(**environment)
+    return run_forked(arguments, variables, timeout_s=PATIENCE_SECONDS, folder=folder)
 
 
 def port_of(server: RunningServer) -> str:

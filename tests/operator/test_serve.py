@@ -19,7 +19,14 @@ from fastpay.operations.embedded.account import choose_account
 from tests.support.api import ask
 from tests.support.servers import RunningServer, SpawnServer, copy_cluster, execute, fetch, run_fastpay
 
-STARTS_PROGRAMS = True
+# From the command line to the last line of the log. What the others look at is the same in a fork:
+# tests/operator/test_forks.py.
+STARTS_PROGRAMS = (
+    "test_a_crash_leaves_the_stack_in_the_log",
+    "test_a_signal_stops_everything_cleanly",
+    "test_a_stop_during_the_start_leaves_nothing_behind",
+    "test_data_and_key_survive_restarts",
+)
 
 
 def healthy(server: RunningServer) -> bool:

@@ -24,11 +24,16 @@ _MAIN = Path(fastpay.cli.__file__).parents[1] / "__main__.py"
 
 
 def run_forked(
-    arguments: tuple[str, ...], environment: dict[str, str], *, timeout_s: float, given: str = ""
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    *,
+    timeout_s: float,
+    given: str = "",
+    folder: Path = Path(),
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end and return what it printed and its status, negative after a signal.
 
-    `given` is its standard input.
+    `given` is its standard input, and `folder` its working directory.
     """
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
@@ -37,6 +42,7 @@ def run_forked(
         source.seek(0)
         pid = os.fork()
         if pid == 0:
+            os.chdir(folder)
             become(arguments, environment, *(file.fileno() for file in files))
         status = _wait(pid, timeout_s)
         output.seek(0)
