@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ import pytest
 from fastpay.clock import SystemClock
 from fastpay.engine.processors.configuration_ports import Kind, Secrets
 from fastpay.engine.processors.ports import CardData, Order, Outcome
+from fastpay.operations.embedded.servers import EmbeddedServers
 from fastpay.outbound.http import HttpClient
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.dialect import DialectProcessor
+from fastpay.store.sealing import KEY_FILE, make_key, render_keys
 from tests.processors.test_live_payments import Front
 from tests.support import localstripe
+from tests.support.engine import CLOCK
 from tests.support.held_proxy import HeldProxy
-from tests.support.servers import RunningServer, SpawnServer
+from tests.support.servers import NUMBERS, RunningServer, SpawnServer, fresh_database
 from tests.support.upstreams import Address, new_address
 
 _NUMBERS = itertools.count(1)
@@ -93,6 +96,46 @@ def follow_up(operation: Any, order: Order, outcome: Outcome | None = None, **fi
 def localstripe_url(scratch: Path) -> Iterator[str]:
     with localstripe.running(scratch / "localstripe") as url:
         yield url
+
+
+@pytest.fixture
+def databases(postgres_url: str) -> Iterator[Callable[[], str]]:
+    """A function that makes databases of the test's own, migrated."""
+    with contextlib.ExitStack() as stack:
+        yield lambda: stack.enter_context(fresh_database(postgres_url, template="fastpay"))
+
+
+# The databases are asked for first: so they are dropped once the servers have ended.
+@pytest.fixture
+def spawn_server(
+    databases: Callable[[], str], spawn_server: SpawnServer, scratch: Path, embedded_servers: EmbeddedServers
+) -> SpawnServer:
+    """As everywhere, on the PostgreSQL that all share. test_two_books.py has some of its own, and kills them.
+
+    A server that is started again in its directory has its database and its sealing keys again.
+    """
+    known: dict[Path, dict[str, str]] = {}
+
+    def spawn(
+        *arguments: str,
+        data_dir: Path | None = None,
+        environment: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        wait: bool = True,
+    ) -> RunningServer:
+        place = data_dir or scratch / f"data{next(NUMBERS)}"
+        if place not in known:
+            place.mkdir(mode=0o700)
+            keys = place / KEY_FILE
+            keys.touch(mode=0o600)
+            keys.write_bytes(render_keys([make_key(CLOCK)]))
+            known[place] = {"FASTPAY_DATABASE_URL": databases(), "FASTPAY_SEALING_KEY_FILE": str(keys)}
+            if embedded_servers.redis_url is not None:
+                known[place]["FASTPAY_REDIS_URL"] = embedded_servers.redis_url
+        own = known[place] | (environment or {})
+        return spawn_server(*arguments, data_dir=place, environment=own, prefix=prefix, wait=wait)
+
+    return spawn
 
 
 @pytest.fixture

@@ -217,7 +217,8 @@ def test_payments_that_wait_for_a_processor_take_nothing_of_their_tenant_s_share
     count = 3 * limits.contended_requests_max
     front.proxy.hold("requests")
     opened = "select 1 from attempt where status = 'open'"
-    with open_client(front.server.url, front.server.test_key) as other, contextlib.ExitStack() as stack:
+    another = make_tenant(front.server.database_url).secret
+    with open_client(front.server.url, another) as other, contextlib.ExitStack() as stack:
         answers: list[httpx.Response] = []
         for number in range(count):
             http = stack.enter_context(front.client())
@@ -339,7 +340,7 @@ def in_background(work: Any) -> Iterator[None]:
 
 def wait_for_waiting(database_url: str) -> None:
     """Return once somebody waits for a lock: the command with the outcome is at the database."""
-    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
+    waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     assert children.wait_until(lambda: bool(fetch(database_url, waiting)), timeout_ms=PATIENCE_SECONDS * 1000)
 
 
