@@ -1,7 +1,9 @@
 """`fastpay serve` processes and databases for tests: started, stopped, killed and asked."""
 
 import asyncio
+import atexit
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import psycopg
 
 from fastpay.operations.embedded import children
 from fastpay.store.connections import ConnectionLost, connected
@@ -107,13 +110,21 @@ class SpawnServer(Protocol):
 def fresh_database(server_url: str, *, template: str) -> Iterator[str]:
     """Make a database from a template for the block, and drop it after."""
     name = f"test{next(NUMBERS)}"
-    administration = server_url.replace("/fastpay?", "/postgres?")
+    administration = _administration(server_url.replace("/fastpay?", "/postgres?"))
     # The other way writes every page of the template to the log, and takes twice as long.
-    execute(administration, f"create database {name} template {template} strategy file_copy")
+    administration.execute(f"create database {name} template {template} strategy file_copy")
     try:
         yield server_url.replace("/fastpay?", f"/{name}?")
     finally:
-        execute(administration, f"drop database {name} with (force)")
+        administration.execute(f"drop database {name} with (force)")
+
+
+@functools.cache
+def _administration(url: str) -> "psycopg.Connection[Any]":
+    """Return a connection that is kept: hundreds of tests have a database of their own."""
+    connection = psycopg.connect(url, autocommit=True)
+    atexit.register(connection.close)
+    return connection
 
 
 def execute(url: str, statement: str) -> None:
