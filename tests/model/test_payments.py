@@ -42,8 +42,8 @@ PLACES = st.integers(0, 5)
 FITS = st.sampled_from((True, True, True, False))
 WHO = st.integers(0, PAYERS - 1)
 WHOM = st.integers(0, SELLERS - 1)
-CLIENTS = 12
-STEPS = 50
+CLIENTS = size(8, soak=24)
+STEPS = size(40, soak=100)
 
 
 class Payments(RuleBasedStateMachine):
