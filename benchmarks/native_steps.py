@@ -158,6 +158,13 @@ def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]
     assert benchmark(decode, _HEADERS)["accept"] == "*/*"
 
 
+@pytest.mark.parametrize(
+    "check", [headers.is_plain_key, plain_headers.is_plain_key], ids=["compiled", "plain"]
+)
+def test_look_at_an_idempotency_key(benchmark: BenchmarkFixture, made_by: Any) -> None:
+    assert benchmark(made_by.is_plain_key, "0190a5f0-b7e9-7cc0-8d0a-8b8e5b1f2a3c")
+
+
 @pytest.mark.parametrize("made_by", [params.Selection, plain_params.Selection], ids=["compiled", "plain"])
 def test_what_is_given_of_30_parameters(benchmark: BenchmarkFixture, made_by: Callable[..., Any]) -> None:
     selection = made_by(CreateParams, CreateParams.__struct_fields__[:30])

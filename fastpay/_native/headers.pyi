@@ -7,3 +7,10 @@ def decode(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str] | None:
 
     Return None if a name occurs twice: the meaning of that depends on the name.
     """
+
+def is_plain_key(header: str) -> bool:
+    """Return whether an Idempotency-Key header is a key as it stands, and holds no card number.
+
+    False for keys with spaces or quotes, and for those in which `digit_runs` sees a possible number: these
+    are looked at with more care.
+    """

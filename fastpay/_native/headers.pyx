@@ -3,13 +3,21 @@
 import sys
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeLatin1
 from cpython.dict cimport PyDict_GetItemWithError, PyDict_SetItem
 from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeLatin1
+
+from fastpay import limits
+from fastpay._native.digit_runs cimport may_hold_number
 
 
 cdef extern from "Python.h":
     dict _PyDict_NewPresized(Py_ssize_t count)
+    bint PyUnicode_IS_ASCII(object text)
+    void* PyUnicode_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
+
+cdef Py_ssize_t _KEY_CHARS_MAX = limits.idempotency_key_chars_max
 
 
 # The names that most requests have, which the server shares between requests: their hashes are known.
@@ -43,3 +51,17 @@ def decode(pairs) -> dict:
         PyDict_SetItem(headers, text, value_text)
         count += 1
     return headers if len(headers) == count else None
+
+
+def is_plain_key(str header not None) -> bool:
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(header), index
+    cdef const unsigned char* text
+    if not PyUnicode_IS_ASCII(header) or not 0 < length <= _KEY_CHARS_MAX:
+        return False
+    text = <const unsigned char*>PyUnicode_DATA(header)
+    if text[0] == c'"':
+        return False
+    for index in range(length):
+        if not c"!" <= text[index] <= c"~":
+            return False
+    return not may_hold_number(header)

@@ -41,6 +41,8 @@ _Value = TypeVar("_Value")
 
 _MAGIC_EXPIRY_MONTH = 12
 _MAGIC_EXPIRY_YEARS_AHEAD = 3
+_DAY_S = 24 * 3600
+_DAY_MS = _DAY_S * 1000
 _NUMBER = re.compile(r"[0-9]{12,19}", re.ASCII)
 _CVC = re.compile(r"[0-9]{3,4}", re.ASCII)
 
@@ -140,8 +142,7 @@ def choice(call: Call, payment_method: str) -> Choice:
     """
     number = cards.MAGIC_PAYMENT_METHODS.get(payment_method)
     if number is not None:
-        refuse_in_live_mode(call)
-        return _magic_choice(number, _magic_year(call), call.credentials.fingerprint_key)
+        return _magic(call, number)
     if kinds.could_be(kinds.PAYMENT_METHOD, payment_method):
         return payment_method
     number = iban_table.MAGIC_PAYMENT_METHODS.get(payment_method)
@@ -223,8 +224,7 @@ def stored_token(token: str, *, param: str) -> str:
 
 def magic_card(call: Call, number: str) -> cards.Card:
     """Return the card of a magic payment method or token. Raises: CardDeclined in live mode."""
-    refuse_in_live_mode(call)
-    return _magic_choice(number, _magic_year(call), call.credentials.fingerprint_key).card
+    return _magic(call, number).card
 
 
 def raw_card(call: Call, params: CardParams, *, param: str) -> cards.Card:
@@ -350,17 +350,21 @@ def check_cvc(cvc: str, digits_max: int, *, param: str) -> None:
         raise CardDeclined("Your card's security code is invalid.", code="invalid_cvc", param=param)
 
 
-def _magic_year(call: Call) -> int:
-    return card_expiry.this_year(call) + _MAGIC_EXPIRY_YEARS_AHEAD
+def _magic(call: Call, number: str) -> NewCard:
+    credentials = call.credentials
+    if credentials.scope.livemode:
+        refuse_in_live_mode(call)
+    return _magic_choice(number, call.services.clock.now_ms() // _DAY_MS, credentials.fingerprint_key)
 
 
-# The same few are used again and again: a tenant's magic cards change once a year.
+# The same few are used again and again.
 @functools.lru_cache(maxsize=limits.magic_cards_kept)
-def _magic_choice(number: str, exp_year: int, fingerprint_key: bytes) -> NewCard:
+def _magic_choice(number: str, day: int, fingerprint_key: bytes) -> NewCard:
+    """Return a magic card on a day since 1970. It expires in the third year from then on."""
     card = cards.test_card(
         number,
         exp_month=_MAGIC_EXPIRY_MONTH,
-        exp_year=exp_year,
+        exp_year=cards.year_and_month(day * _DAY_S)[0] + _MAGIC_EXPIRY_YEARS_AHEAD,
         cvc_given=True,
         fingerprint_key=fingerprint_key,
     )

@@ -86,7 +86,9 @@ class _Path:
             _log.exception("request_failed", request_id=request_id)
             reply = self._failure(error, headers, note, request_id)
         status = reply.status
-        reply = encoded(conditional(reply, headers.get("if-none-match")), headers.get("accept-encoding"))
+        if reply.etag is not None:
+            reply = conditional(reply, headers.get("if-none-match"))
+        reply = encoded(reply, headers.get("accept-encoding"))
         method: str = scope["method"]
         echoes, is_head = _echoes(method, headers), method == "HEAD"
         if "origin" in headers:

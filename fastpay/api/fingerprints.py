@@ -49,9 +49,9 @@ class Fingerprints:
         """
         credentials = call.credentials
         # The kind of key is part of it: a publishable key gets less of an answer.
-        target = f"{call.method}\0{credentials.kind}\0{call.path}\0".encode("utf-8", "surrogatepass")
-        digest = _keyed(credentials.fingerprint_key).copy()
-        digest.update(target + self.encode(params))
+        start = _started if not call.arguments else _started.__wrapped__
+        digest = start(credentials.fingerprint_key, call.method, credentials.kind, call.path).copy()
+        digest.update(self.encode(params))
         return digest.digest()
 
     def encode(self, params: Params) -> bytes:
@@ -90,7 +90,9 @@ def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
     return kept
 
 
-# A digest that has processed its key, to be copied.
+# A digest of a key and a target, to be copied. Targets that name an object are not kept.
 @functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
-def _keyed(key: bytes) -> "hashlib.blake2b":
-    return hashlib.blake2b(key=key[:64], digest_size=32)
+def _started(key: bytes, method: str, kind: str, path: str) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(key=key[:64], digest_size=32)
+    digest.update(f"{method}\0{kind}\0{path}\0".encode("utf-8", "surrogatepass"))
+    return digest

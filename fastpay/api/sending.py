@@ -22,12 +22,11 @@ async def respond(
 def head_of(reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> Message:
     """Return the message that begins a response."""
     status = reply.status
-    out: list[tuple[bytes, bytes]] = []
+    out = [(b"request-id", request_id.encode()), _UNCACHED, *reply.headers, *echoes]
     if status != 304:
-        out.append((b"content-type", reply.content_type))
         if reply.stream is None:
-            out.append((b"content-length", b"%d" % len(reply.body)))
-    out += ((b"request-id", request_id.encode()), _UNCACHED, *reply.headers, *echoes)
+            out.insert(0, (b"content-length", str(len(reply.body)).encode()))
+        out.insert(0, (b"content-type", reply.content_type))
     return {"type": "http.response.start", "status": status, "headers": out}
 
 

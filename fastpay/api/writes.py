@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from fastpay import limits
 from fastpay._native import digit_runs
+from fastpay._native.headers import is_plain_key
 from fastpay.api import answers
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.card_texts import may_hold_card_number
@@ -82,10 +83,10 @@ class Write(Generic[_Params]):
         # Not by a property of the call, here and below: each costs 400 instructions.
         scope = call.credentials.scope
         call.services.writer.admit(scope)
-        deadline_ns = _deadline(call)
-        idempotency_key = parse_idempotency_key(call.headers.get("idempotency-key"))
-        if idempotency_key is not None and digit_runs.in_text(idempotency_key):
-            call.services.card_texts.check_idempotency_key(idempotency_key)
+        deadline_ns = _deadline(call) if "fastpay-timeout-ms" in call.headers else None
+        idempotency_key = call.headers.get("idempotency-key")
+        if idempotency_key is not None and not is_plain_key(idempotency_key):
+            idempotency_key = _checked_key(call, idempotency_key)
         if self._path_kind is not None:
             kinds.check(self._path_kind, call.arguments["id"])
         if self._decode is not None:
@@ -213,15 +214,21 @@ class LiveWrite(Write[_Params]):
         return await self._route(call, params)
 
 
-def _deadline(call: Call) -> int | None:
-    """Return when the client stops waiting, on the monotonic clock; None without Fastpay-Timeout-Ms.
+def _checked_key(call: Call, header: str) -> str | None:
+    """Return the key of an unusual Idempotency-Key header. Raises: InvalidRequest."""
+    key = parse_idempotency_key(header)
+    if key is not None and digit_runs.in_text(key):
+        call.services.card_texts.check_idempotency_key(key)
+    return key
+
+
+def _deadline(call: Call) -> int:
+    """Return when the client stops waiting, on the monotonic clock, as Fastpay-Timeout-Ms says.
 
     The header has milliseconds and no time of day, since clocks of two machines may differ.
     Raises: InvalidRequest.
     """
-    header = call.headers.get("fastpay-timeout-ms")
-    if header is None:
-        return None
+    header = call.headers["fastpay-timeout-ms"]
     if _TIMEOUT.fullmatch(header) is None or not 1 <= int(header) <= limits.client_timeout_ms_max:
         raise InvalidRequest(
             f"Fastpay-Timeout-Ms is a whole number of milliseconds from 1 to {limits.client_timeout_ms_max}."

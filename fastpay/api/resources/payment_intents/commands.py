@@ -56,6 +56,14 @@ _DESCRIBED = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
+# From these follow more fields of a new payment.
+_FURTHER = Selection(
+    CreateParams,
+    (
+        *("allowed_payment_method_types", "automatic_payment_methods", "payment_method_types"),
+        "shipping",
+    ),
+)
 _CREATED = Selection(CreateParams, (*_DESCRIBED, "confirmation_method", "return_url"))
 _UPDATED = Selection(UpdateParams, _DESCRIBED)
 _CONFIRMED = Selection(ConfirmParams, (*_SHARED, "capture_method", "return_url"))
@@ -113,9 +121,9 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     if not params.confirm:
         _refuse_without_confirm(params)
     fields = _CREATED.given(params)
-    if params.automatic_payment_methods is not UNSET:
+    if _FURTHER.has_any(params):
         fields |= automatic_fields(params)
-    _add_shared(fields, params)
+        _add_shared(fields, params)
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
         currency=money.parse_currency(params.currency),
