@@ -38,6 +38,7 @@ from fastpay._native.http1 import Connection
 from fastpay._native.identifiers import IdentifierSequence
 from fastpay._native.numbering import Numbering
 from fastpay._native.sampling import Sampler, sampled_flag
+from fastpay._native.tails import Tails
 from fastpay._native.wheel import Callback, Wheel
 from fastpay.api import card_numbers
 from fastpay.api.resources.payment_intents.params import CreateParams
@@ -55,6 +56,7 @@ from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import sampling as plain_sampling
 from tests.reference import structs as plain_structs
+from tests.reference import tails as plain_tails
 from tests.reference import transfers_json as plain_transfers
 
 _COLUMNS = ("uuid", "bigint", "text", "timestamptz")
@@ -144,6 +146,21 @@ def test_versions_and_events_of_a_payment_in_plain_python(benchmark: BenchmarkFi
 def test_a_payment_with_another_status(benchmark: BenchmarkFixture, replace: Callable[..., Any]) -> None:
     intent = samples.new_intent()
     assert benchmark(lambda: replace(intent, status="canceled", canceled_at=1)).status == "canceled"
+
+
+def test_a_payment_without_its_tail(benchmark: BenchmarkFixture) -> None:
+    intent = samples.new_intent()
+    names = intent.__struct_fields__
+    tails: dict[Any, tuple[int, tuple[object, ...]]] = {
+        type(intent): (len(names) - 3, tuple(getattr(intent, name) for name in names[-3:]))
+    }
+    assert benchmark(Tails(tails).shorten, intent) == plain_tails.shorten(tails, intent)
+
+
+def test_a_payment_without_its_tail_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    intent = samples.new_intent()
+    tails = {type(intent): (len(intent.__struct_fields__) - 1, (intent.challenge_url,))}
+    assert len(benchmark(plain_tails.shorten, tails, intent)) == len(intent.__struct_fields__) - 1
 
 
 def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], IdentifierSequence]:

@@ -13,6 +13,7 @@ from libc.string cimport memcpy
 
 from uuid import UUID
 
+from fastpay._native.json_text cimport FALSE, TRUE
 from fastpay._native.structs cimport offset_of
 
 
@@ -23,7 +24,19 @@ cdef extern from "Python.h":
     bint PyTuple_Check(PyObject* value)
     Py_ssize_t PyTuple_GET_SIZE(PyObject* value)
     PyObject* PyTuple_GET_ITEM(PyObject* value, Py_ssize_t index)
+    bint PyLong_CheckExact(PyObject* value)
+    long long PyLong_AsLongLong(PyObject* value) except? -1
+    bint PyUnicode_CheckExact(PyObject* value)
+    bint PyUnicode_IS_COMPACT_ASCII(PyObject* text)
+    Py_ssize_t PyUnicode_GET_LENGTH(PyObject* text)
+    void* PyUnicode_DATA(PyObject* text)
 
+
+cdef enum:
+    _UUID_DIGITS = 32
+    _UUID_BYTES = 16
+    # After its length.
+    _UUID_ELEMENT = 20
 
 cdef enum _Kind:
     _UUID
@@ -38,7 +51,6 @@ cdef enum _Kind:
 # Number of dimensions, a flag for nulls, element type, length, lower bound.
 cdef Py_ssize_t _HEAD = 20
 cdef Py_ssize_t _EMPTY_HEAD = 12
-cdef Py_ssize_t _UUID_DIGITS = 32
 # PostgreSQL's timestamps count from the year 2000.
 cdef int64_t _EPOCH_MS = 946_684_800_000
 cdef int64_t _MOMENT_MAX = 9_223_372_036_854_775 - 1
@@ -189,7 +201,7 @@ cdef bytes _encode(ArrayType array, PyObject** items, Py_ssize_t count):
         if items[at] == <PyObject*>None:
             nulls += 1
         elif array.size == 0:
-            total += _length(array.kind, <object>items[at])
+            total += _length(array.kind, items[at])
     if array.size != 0:
         total += (count - nulls) * array.size
     if total > 0x7FFF_FFFF:
@@ -206,52 +218,63 @@ cdef bytes _encode(ArrayType array, PyObject** items, Py_ssize_t count):
         if items[at] == <PyObject*>None:
             _put_32(out, <uint32_t>-1)
             out += 4
+        elif array.kind == _UUID:
+            if at > 0 and items[at] == items[at - 1]:
+                # The tenant of nearly all rows is that of the row before.
+                memcpy(out, out - _UUID_ELEMENT, _UUID_ELEMENT)
+            else:
+                _put_32(out, _UUID_BYTES)
+                _put_uuid(items[at], out + 4)
+            out += _UUID_ELEMENT
         else:
-            out += _put(array.kind, <object>items[at], out)
+            out += _put(array.kind, items[at], out)
     assert out == PyBytes_AS_STRING(encoded) + total
     return encoded
 
 
-cdef Py_ssize_t _length(_Kind kind, object item) except -1:
+cdef inline const char* _text(PyObject* item, Py_ssize_t* size) except NULL:
+    """Return a text's UTF-8 form, and the number of its bytes."""
+    if not PyUnicode_CheckExact(item):
+        raise TypeError("a text must be a str")
+    if PyUnicode_IS_COMPACT_ASCII(item):
+        size[0] = PyUnicode_GET_LENGTH(item)
+        return <const char*>PyUnicode_DATA(item)
+    return PyUnicode_AsUTF8AndSize(<object>item, size)
+
+
+cdef inline Py_ssize_t _length(_Kind kind, PyObject* item) except -1:
     cdef Py_ssize_t size
     if kind == _BYTEA:
-        return PyBytes_GET_SIZE(<bytes?>item)
-    PyUnicode_AsUTF8AndSize(<str?>item, &size)
+        return PyBytes_GET_SIZE(<bytes?><object>item)
+    _text(item, &size)
     return size
 
 
-cdef Py_ssize_t _put(_Kind kind, object item, char* out) except -1:
+cdef Py_ssize_t _put(_Kind kind, PyObject* item, char* out) except -1:
     """Write one element after its length, and return the number of bytes."""
     cdef Py_ssize_t size
     cdef const char* text
     cdef int64_t number
-    if kind == _UUID:
-        _put_32(out, 16)
-        if type(item) is not str and isinstance(item, UUID):
-            memcpy(out + 4, PyBytes_AS_STRING(<bytes?>item.bytes), 16)
-        else:
-            _put_uuid(<str?>item, out + 4)
-        return 20
     if kind == _TEXT:
-        text = PyUnicode_AsUTF8AndSize(<str?>item, &size)
+        text = _text(item, &size)
         _put_32(out, <uint32_t>size)
         memcpy(out + 4, text, size)
         return 4 + size
     if kind == _BYTEA:
-        size = PyBytes_GET_SIZE(<bytes?>item)
+        size = PyBytes_GET_SIZE(<object>item)
         _put_32(out, <uint32_t>size)
-        memcpy(out + 4, PyBytes_AS_STRING(item), size)
+        memcpy(out + 4, PyBytes_AS_STRING(<object>item), size)
         return 4 + size
     if kind == _BOOLEAN:
-        if type(item) is not bool:
+        if item != TRUE and item != FALSE:
             raise TypeError("a boolean must be True or False")
         _put_32(out, 1)
-        out[4] = item is True
+        out[4] = item == TRUE
         return 5
-    if type(item) is not int:
+    if not PyLong_CheckExact(item):
         raise TypeError("a number must be an int")
     try:
-        number = item
+        number = PyLong_AsLongLong(item)
     except OverflowError:
         raise ValueError("a number is out of its type's range") from None
     if kind == _BIGINT:
@@ -278,19 +301,21 @@ cdef Py_ssize_t _put(_Kind kind, object item, char* out) except -1:
     return 6
 
 
-cdef int _put_uuid(str item, char* out) except -1:
-    """Write the 16 bytes of a UUID whose digits are the last 32 characters."""
+cdef int _put_uuid(PyObject* item, char* out) except -1:
+    """Write the 16 bytes of a UUID, or of a text whose last 32 characters are its digits."""
     cdef Py_ssize_t size
-    cdef const char* text = PyUnicode_AsUTF8AndSize(item, &size)
-    cdef int at, high, low, both, faults = 0
+    cdef const unsigned char* text
+    cdef int at, both, faults = 0
+    if not PyUnicode_CheckExact(item) and isinstance(<object>item, UUID):
+        memcpy(out, PyBytes_AS_STRING(<bytes?>(<object>item).bytes), _UUID_BYTES)
+        return 0
+    text = <const unsigned char*>_text(item, &size)
     if size < _UUID_DIGITS:
         raise ValueError("an identifier must have 32 hexadecimal digits")
     text += size - _UUID_DIGITS
-    for at in range(16):
-        high = _DIGITS[<unsigned char>text[2 * at]]
-        low = _DIGITS[<unsigned char>text[2 * at + 1]]
+    for at in range(_UUID_BYTES):
         # Negative if one of them is.
-        both = high << 4 | low
+        both = _HIGH[text[2 * at]] | _LOW[text[2 * at + 1]]
         faults |= both
         out[at] = <char>both
     if faults < 0:
@@ -298,10 +323,13 @@ cdef int _put_uuid(str item, char* out) except -1:
     return 0
 
 
-# The value of each hexadecimal digit by its character, -1 for all other characters.
-cdef int[256] _DIGITS
+# The value of each hexadecimal digit by its character, and the same in the upper half of a byte. Negative for
+# all other characters.
+cdef int[256] _LOW
+cdef int[256] _HIGH
 for _character in range(256):
-    _DIGITS[_character] = b"0123456789abcdef".find(_character)
+    _LOW[_character] = b"0123456789abcdef".find(_character)
+    _HIGH[_character] = _LOW[_character] * 16
 
 
 cdef inline void _put_32(char* out, uint32_t number) noexcept nogil:

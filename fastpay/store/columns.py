@@ -193,7 +193,7 @@ def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObjec
         changed = [pair for pair in changed if type(pair[1].object) is not LedgerTransfer]
         objects = [versioned.object for _, versioned in changed]
     numbers = map(NUMBERS.__getitem__, map(type, objects))
-    return list(zip(changed, numbers, map(rows.encode, objects), strict=True))
+    return list(zip(changed, numbers, rows.encode_all(objects), strict=True))
 
 
 def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:

@@ -1,11 +1,12 @@
 """Converts rows to domain values and back. Identifiers are stored without their prefix."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from fastpay._native.tails import Tails
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
@@ -33,10 +34,12 @@ def _defaults_from(struct_type: type[StoredObject], first: str) -> tuple[int, tu
 
 # From which field on most objects of a kind have the defaults. Each byte of a snapshot is in the table and in
 # the log; the few that a payment intent ends with are not worth the look.
-_TAILS: Mapping[type, tuple[int, tuple[object, ...]]] = {
-    PaymentMethod: _defaults_from(PaymentMethod, "allow_redisplay"),
-    Charge: _defaults_from(Charge, "outcome_reason"),
-}
+_TAILS = Tails(
+    {
+        PaymentMethod: _defaults_from(PaymentMethod, "allow_redisplay"),
+        Charge: _defaults_from(Charge, "outcome_reason"),
+    }
+)
 
 # A row of asyncpg, which has no types. It is indexed by column name.
 Row = Any
@@ -44,13 +47,12 @@ Row = Any
 
 def encode(value: StoredObject) -> bytes:
     """Return the MessagePack form that is stored, without fields at the end that decoding adds."""
-    tail = _TAILS.get(type(value))
-    if tail is not None:
-        start, defaults = tail
-        values = msgspec.structs.astuple(value)
-        if values[start:] == defaults:
-            return _ENCODER.encode(values[:start])
-    return _ENCODER.encode(value)
+    return _ENCODER.encode(_TAILS.shorten(value))
+
+
+def encode_all(values: list[StoredObject]) -> list[bytes]:
+    """Return what `encode` does of each."""
+    return list(map(_ENCODER.encode, _TAILS.shorten_all(values)))
 
 
 # Every answer is encoded whole.

@@ -11,8 +11,8 @@ from fastpay.engine.write.working_set import WorkingSet
 from fastpay.store import columns
 
 _PAYMENTS = 64
-# Each tenant has a book of its own to write, and three accounts to open and write. A payment takes 120 calls.
-_CALLS_A_TENANT_MAX = 55
+# Each tenant has a book of its own to write, and three accounts to open and write. A payment takes 115 calls.
+_CALLS_A_TENANT_MAX = 60
 
 
 class _Nobody:
