@@ -174,14 +174,15 @@ class DecidedBatch(Batch):
 
     def decide(self, working_set: WorkingSet, entry: QueuedSubmission) -> None:
         """Run one command on the working set: a replay, a refusal, or a draft that is merged into it."""
-        begun = self._begin(working_set, entry)
+        workspace = working_set.workspaces.get(entry.submission.scope)
+        begun = self._begin(working_set, workspace, entry)
         if isinstance(begun, Draft):
-            workspace = working_set.workspaces[entry.submission.scope]
+            assert workspace is not None
             try:
                 decided: str | Exception = entry.submission.command.execute(workspace, begun)
             except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
                 decided = error
-            begun = self._end(working_set, entry, begun, decided)
+            begun = self._end(working_set, workspace, entry, begun, decided)
         self._add(entry, begun)
 
     async def decide_in_steps(
@@ -195,14 +196,15 @@ class DecidedBatch(Batch):
         if steps is None:
             self.decide(working_set, entry)
             return
-        begun = self._begin(working_set, entry)
+        workspace = working_set.workspaces.get(entry.submission.scope)
+        begun = self._begin(working_set, workspace, entry)
         if isinstance(begun, Draft):
-            workspace = working_set.workspaces[entry.submission.scope]
+            assert workspace is not None
             try:
                 decided: str | Exception = await background.run(workspace.scope, steps(workspace, begun))
             except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
                 decided = error
-            begun = self._end(working_set, entry, begun, decided)
+            begun = self._end(working_set, workspace, entry, begun, decided)
         self._add(entry, begun)
 
     def _add(self, entry: QueuedSubmission, result: Result) -> None:
@@ -211,10 +213,11 @@ class DecidedBatch(Batch):
         self.results.append(result)
         self.encoded = None
 
-    def _begin(self, working_set: WorkingSet, entry: QueuedSubmission) -> Result | Draft:
+    def _begin(
+        self, working_set: WorkingSet, workspace: Workspace | None, entry: QueuedSubmission
+    ) -> Result | Draft:
         """Return what a command writes to, or its result if there is nothing to decide."""
         submission = entry.submission
-        workspace = working_set.workspaces.get(submission.scope)
         if workspace is None:
             return FastpayError("The tenant of this key has no book.")
         bound = working_set.idempotency.get(entry.signature) if entry.signature else None
@@ -240,11 +243,15 @@ class DecidedBatch(Batch):
         )
 
     def _end(
-        self, working_set: WorkingSet, entry: QueuedSubmission, draft: Draft, decided: str | Exception
+        self,
+        working_set: WorkingSet,
+        workspace: Workspace,
+        entry: QueuedSubmission,
+        draft: Draft,
+        decided: str | Exception,
     ) -> Result:
         """Merge what a command decided, or the error that it raised, and return its result."""
         submission = entry.submission
-        workspace = working_set.workspaces[submission.scope]
         try:
             if isinstance(decided, Exception):
                 raise decided
