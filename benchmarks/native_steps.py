@@ -28,35 +28,26 @@ from fastpay._native import (
     json_pieces,
     params,
     passed_fields,
-    structs,
     target,
     transfers_json,
 )
 from fastpay._native.arrays import ArrayType, Field, encode_table
 from fastpay._native.cache import Cache
 from fastpay._native.http1 import Connection
-from fastpay._native.identifiers import IdentifierSequence
-from fastpay._native.numbering import Numbering
 from fastpay._native.sampling import Sampler, sampled_flag
-from fastpay._native.tails import Tails
 from fastpay._native.wheel import Callback, Wheel
 from fastpay.api import card_numbers
 from fastpay.api.resources.payment_intents.params import CreateParams
-from fastpay.domain.plan import Event, Versioned
 from fastpay.server.listener import Server
 from fastpay.server.settings import ServerSettings
 from tests.reference import arrays as plain_arrays
 from tests.reference import card_finder as plain_card_finder
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
-from tests.reference import identifiers as plain_identifiers
 from tests.reference import json_pieces as plain_pieces
-from tests.reference import numbering as plain_numbering
 from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import sampling as plain_sampling
-from tests.reference import structs as plain_structs
-from tests.reference import tails as plain_tails
 from tests.reference import transfers_json as plain_transfers
 
 _COLUMNS = ("uuid", "bigint", "text", "timestamptz")
@@ -92,8 +83,6 @@ _TRANSFERS = json.dumps(
     },
     separators=(",", ":"),
 ).encode()
-# In the order in which a payment makes them.
-_PREFIXES = ("pi", "pm", "ch", "tr", "tr", "evt", "evt", "evt")
 _PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _OBJECTS = 1_000
 _DEADLINES = 1_000
@@ -113,61 +102,6 @@ def test_arrays_of_64_records(benchmark: BenchmarkFixture) -> None:
 
 def test_arrays_of_64_records_in_plain_python(benchmark: BenchmarkFixture) -> None:
     assert len(benchmark(_columns_by_oracle, _RECORDS)) == len(_COLUMNS)
-
-
-@pytest.mark.parametrize(
-    "sequence",
-    [IdentifierSequence, plain_identifiers.IdentifierSequence],
-    ids=["compiled", "plain"],
-)
-def test_identifiers_of_a_payment(benchmark: BenchmarkFixture, sequence: Callable[..., Any]) -> None:
-    def make() -> list[str]:
-        identifiers = sequence(samples.MOMENT_MS << 16 | 0x7000, b"12345678")
-        return [identifiers.next(prefix) for prefix in _PREFIXES]
-
-    assert len(set(benchmark(make))) == len(_PREFIXES)
-
-
-def test_versions_and_events_of_a_payment(benchmark: BenchmarkFixture) -> None:
-    changed, announced, identifiers = _changes_of_a_payment()
-    number = Numbering(Versioned, Event).number
-    versions, events = benchmark(number, changed, announced, {}, 0, identifiers)
-    assert (len(versions), len(events)) == (3, 3)
-
-
-def test_versions_and_events_of_a_payment_in_plain_python(benchmark: BenchmarkFixture) -> None:
-    changed, announced, identifiers = _changes_of_a_payment()
-    number, kinds = plain_numbering.number, (Versioned, Event)
-    versions, events = benchmark(number, kinds, changed, announced, {}, 0, identifiers.next)
-    assert (len(versions), len(events)) == (3, 3)
-
-
-@pytest.mark.parametrize("replace", [structs.replace, plain_structs.replace], ids=["compiled", "library"])
-def test_a_payment_with_another_status(benchmark: BenchmarkFixture, replace: Callable[..., Any]) -> None:
-    intent = samples.new_intent()
-    assert benchmark(lambda: replace(intent, status="canceled", canceled_at=1)).status == "canceled"
-
-
-def test_a_payment_without_its_tail(benchmark: BenchmarkFixture) -> None:
-    intent = samples.new_intent()
-    names = intent.__struct_fields__
-    tails: dict[Any, tuple[int, tuple[object, ...]]] = {
-        type(intent): (len(names) - 3, tuple(getattr(intent, name) for name in names[-3:]))
-    }
-    assert benchmark(Tails(tails).shorten, intent) == plain_tails.shorten(tails, intent)
-
-
-def test_a_payment_without_its_tail_in_plain_python(benchmark: BenchmarkFixture) -> None:
-    intent = samples.new_intent()
-    tails = {type(intent): (len(intent.__struct_fields__) - 1, (intent.challenge_url,))}
-    assert len(benchmark(plain_tails.shorten, tails, intent)) == len(intent.__struct_fields__) - 1
-
-
-def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], IdentifierSequence]:
-    draft = samples.decide(samples.new_workspace(), samples.new_command())
-    changed = {versioned.object.id: versioned.object for versioned in draft.versions}
-    announced = [(event.type, event.object_id) for event in draft.events]
-    return changed, announced, IdentifierSequence(0, b"12345678")
 
 
 @pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])

@@ -3,12 +3,16 @@
 Run: pytest benchmarks/writing.py. A batch has 64 payments; divide by that.
 """
 
+from typing import Any
+
 import msgspec
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
+from fastpay._native.tails import Tails
 from fastpay.domain.objects import PaymentIntent
 from fastpay.store import columns, rows
+from tests.reference import tails as plain_tails
 
 _BATCH = 64
 
@@ -33,3 +37,18 @@ def test_bytes_to_snapshot(benchmark: BenchmarkFixture) -> None:
     intent = samples.new_intent()
     decoder = msgspec.msgpack.Decoder(PaymentIntent)
     assert benchmark(decoder.decode, rows.encode(intent)) == intent
+
+
+def test_a_payment_without_its_tail(benchmark: BenchmarkFixture) -> None:
+    intent = samples.new_intent()
+    names = intent.__struct_fields__
+    tails: dict[Any, tuple[int, tuple[object, ...]]] = {
+        type(intent): (len(names) - 3, tuple(getattr(intent, name) for name in names[-3:]))
+    }
+    assert benchmark(Tails(tails).shorten, intent) == plain_tails.shorten(tails, intent)
+
+
+def test_a_payment_without_its_tail_in_plain_python(benchmark: BenchmarkFixture) -> None:
+    intent = samples.new_intent()
+    tails = {type(intent): (len(intent.__struct_fields__) - 1, (intent.challenge_url,))}
+    assert len(benchmark(plain_tails.shorten, tails, intent)) == len(intent.__struct_fields__) - 1
