@@ -1,12 +1,14 @@
 """Finds payments and refunds by our reference, at servers that speak the dialect.
 
 A search by metadata finds a payment sooner or later, so only what it finds counts. That there is none is
-proved by the list alone, read to its end, and only `arrival_s` after the order was sent: until then the
-request itself may still be on its way. Whatever else a server answers leaves the outcome unknown.
+proved by the list alone, read to its end, and only if that was begun `arrival_s` after the order was sent:
+until then the request itself may still be on its way. Whatever else a server answers leaves the outcome
+unknown.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TypeVar
+from functools import partial
 
 import msgspec
 
@@ -16,8 +18,7 @@ from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors import dialect_requests as requests
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, none_yet, unknown
 from fastpay.outbound.processors.dialect_answers import LISTED, PAYMENT, REFUND, SETUP, Payment, Refund, Setup
-
-_Object = TypeVar("_Object", Payment, Refund, Setup)
+from fastpay.outbound.processors.shared_reading import Object, SharedReading
 
 _OK = 200
 _TWICE = "the processor has this reference several times"
@@ -31,6 +32,9 @@ class Lookup:
         self._headers = headers
         self._is_basic = is_basic
         self._arrival_s = arrival_s
+        # Of a basic server. A page has the time of an inquiry: nobody follows a reading for longer.
+        self._payments = SharedReading(partial(self._pages, requests.PAYMENTS, PAYMENT, {}, None))
+        self._setups = SharedReading(partial(self._pages, requests.SETUPS, SETUP, {}, None))
 
     async def payment(self, order: Order, deadline: Deadline) -> Payment | Outcome | None:
         """Return the payment that an order made or is about, None if there is none. Raises: NoAnswerError."""
@@ -43,13 +47,15 @@ class Lookup:
             found = await self._search(reference, deadline)
             if found is not None:
                 return found
-        pages = self._pages(requests.PAYMENTS, PAYMENT, self._time_of(order), deadline)
-        return await self._only(pages, reference, order)
+        if self._is_basic:
+            return await self._only(self._payments, reference, order, deadline)
+        pages = partial(self._pages, requests.PAYMENTS, PAYMENT, self._time_of(order), deadline)
+        return await self._only(SharedReading(pages), reference, order, deadline)
 
     async def refund(self, order: Order, payment_id: str, deadline: Deadline) -> Refund | Outcome | None:
         """Return the refund that an order made, None if there is none. Raises: NoAnswerError."""
-        pages = self._pages(requests.REFUNDS, REFUND, {"payment_intent": payment_id}, deadline)
-        return await self._only(pages, order.reference, order)
+        pages = partial(self._pages, requests.REFUNDS, REFUND, {"payment_intent": payment_id}, deadline)
+        return await self._only(SharedReading(pages), order.reference, order, deadline)
 
     async def setup(self, order: Order, deadline: Deadline) -> Setup | Outcome | None:
         """Return the setup that an order made, None if there is none. Raises: NoAnswerError."""
@@ -59,8 +65,10 @@ class Lookup:
             return (
                 unknown(f"the processor does not show the setup: {answer.status}") if found is None else found
             )
-        pages = self._pages(requests.SETUPS, SETUP, self._time_of(order), deadline)
-        return await self._only(pages, order.reference, order)
+        if self._is_basic:
+            return await self._only(self._setups, order.reference, order, deadline)
+        pages = partial(self._pages, requests.SETUPS, SETUP, self._time_of(order), deadline)
+        return await self._only(SharedReading(pages), order.reference, order, deadline)
 
     def none_yet(self, order: Order) -> Outcome | None:
         """Return None once a request of the order can no longer be on its way."""
@@ -100,29 +108,37 @@ class Lookup:
         return unknown(_TWICE) if len(found) > 1 else await self._payment(found[0].id, deadline)
 
     async def _only(
-        self, pages: "AsyncIterator[list[_Object] | Outcome]", reference: str, order: Order
-    ) -> _Object | Outcome | None:
-        """Return the one object with a reference among pages."""
-        async for page in pages:
-            if isinstance(page, Outcome):
-                return page
-            found = [one for one in page if one.reference == reference]
-            if found:
-                return unknown(_TWICE) if len(found) > 1 else found[0]
-        return self.none_yet(order)
+        self, reading: SharedReading[Object], reference: str, order: Order, deadline: Deadline
+    ) -> Object | Outcome | None:
+        """Return the one object of a list with a reference. Raises: NoAnswerError."""
+        if_none = self.none_yet(order)
+        try:
+            async with asyncio.timeout(deadline.left_ms() / 1000):
+                found = await reading.look(reference)
+        except TimeoutError as error:
+            raise NoAnswerError("the list could not be read in time") from error
+        if isinstance(found, Outcome):
+            return found
+        if len(found) > 1:
+            return unknown(_TWICE)
+        return found[0] if found else if_none
 
     async def _pages(
         self,
         path: str,
-        decoder: "msgspec.json.Decoder[_Object]",
+        decoder: "msgspec.json.Decoder[Object]",
         query: Mapping[str, str | int],
-        deadline: Deadline,
-    ) -> "AsyncIterator[list[_Object] | Outcome]":
-        """Yield the pages of a list to its end, or why that cannot be reached. Raises: NoAnswerError."""
+        deadline: Deadline | None,
+    ) -> "AsyncIterator[list[Object] | Outcome]":
+        """Yield the pages of a list to its end, or why that cannot be reached. Raises: NoAnswerError.
+
+        Without a deadline for all of them, each has one of its own.
+        """
         after: dict[str, str] = {}
         for _ in range(limits.processor_pages_max):
             every = {**query, "limit": limits.processor_page_objects, **after}
-            answer = await self.get(requests.target(path, **every), deadline)
+            within = deadline or self._calls.deadline(limits.inquiry_timeout_ms)
+            answer = await self.get(requests.target(path, **every), within)
             page = decode(LISTED, answer.body) if answer.status == _OK else None
             if page is None:
                 yield unknown(f"the processor shows no list: {answer.status}")

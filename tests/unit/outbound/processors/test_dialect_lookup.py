@@ -1,5 +1,7 @@
 """fastpay/outbound/processors/dialect_lookup.py: what an inquiry proves, and what it does not."""
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 from fastpay import limits
 from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.outbound.processors.dialect import DialectProcessor
+from tests.unit.engine.hand_clock import HandClock
 from tests.unit.outbound.processors.services import (
     SECRETS,
     TIMEOUT_MS,
@@ -100,6 +103,46 @@ async def test_a_read_whose_answer_is_lost_is_sent_again(cut: int, known: str) -
     assert found.status == known
     # The client sends it again once itself, on a kept connection that has ended.
     assert 2 < max(seen.values()) <= 2 * limits.processor_read_tries
+
+
+async def test_many_inquiries_at_a_server_without_searches_share_its_list() -> None:
+    """Each would read all of it: a slow server would answer none in time, nor those that pay at it."""
+
+    def answer(asked: Asked) -> Reply:
+        assert asked.path.endswith("/payment_intents")
+        return (
+            (200, page(payment())) if "starting_after" in asked.query else (200, page(OTHER, has_more=True))
+        )
+
+    async with serving(answer) as (service, calls, clock):
+        order = authorization(sent_ms=clock.now_ms() - limits.processor_arrival_s * 1_000, card=None)
+        orders = [order, msgspec.structs.replace(order, reference="att_9")]
+        processor = DialectProcessor(calls, SECRETS, is_basic=True)
+        found = await asyncio.gather(
+            *(processor.inquire(one, timeout_ms=TIMEOUT_MS) for one in orders * limits.inquiries_at_once_max)
+        )
+    assert {None if one is None else one.status for one in found[::2]} == {"approved"}
+    assert {*found[1::2]} == {None}
+    assert len(service.asked) == 2
+
+
+async def test_a_list_that_was_begun_too_early_proves_nothing_at_its_end() -> None:
+    """The order may have arrived after the page was read that would have it."""
+    for is_basic in (False, True):
+        async with serving(lambda _: (200, page(OTHER))) as (service, calls, clock):
+            service.answer = partial(_answer_later, clock)
+            order = authorization(sent_ms=clock.now_ms() + 1 - limits.processor_arrival_s * 1_000, card=None)
+            processor = DialectProcessor(calls, SECRETS, is_basic=is_basic)
+            found = await processor.inquire(order, timeout_ms=TIMEOUT_MS)
+            assert found is not None
+            assert found.status == "unknown"
+            assert await processor.inquire(order, timeout_ms=TIMEOUT_MS) is None
+
+
+def _answer_later(clock: HandClock, asked: Asked) -> Reply:
+    if not asked.path.endswith("/search"):
+        clock.advance_ms(1)
+    return 200, page(OTHER)
 
 
 async def test_the_list_is_that_of_the_time_by_whatever_clock() -> None:
