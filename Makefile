@@ -31,8 +31,8 @@ serve: $(VENV)/.native
 # Programs of the system are installed while the code is built and checked.
 # Each worker of pytest-xdist has servers of its own; a file's tests stay together. Files come in the order of
 # their names: the small ones of tests/unit are last, so that no worker waits long for another.
-# One more than there are processors: a worker often waits, for a disk, a timer or the end of a process.
-test: WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 1 : 4)))
+# Two more than there are processors: a worker often waits, for a disk, a timer or the end of a process.
+test: WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 2 : 6)))
 test:
 	@sh .ci/libraries; sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
