@@ -12,11 +12,15 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
+from fastpay import limits
 from fastpay._native import structs
 from fastpay._native.identifiers import IdentifierSequence
+from fastpay._native.moving import Mover
 from fastpay._native.numbering import Numbering
+from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Draft, Event, Versioned
 from tests.reference import identifiers as plain_identifiers
+from tests.reference import moving as plain_moving
 from tests.reference import numbering as plain_numbering
 from tests.reference import structs as plain_structs
 
@@ -80,3 +84,21 @@ def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], Iden
     changed = {versioned.object.id: versioned.object for versioned in draft.versions}
     announced = [(event.type, event.object_id) for event in draft.events]
     return changed, announced, IdentifierSequence(0, b"12345678")
+
+
+@pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "rules"])
+def test_a_plain_transfer(benchmark: BenchmarkFixture, is_compiled: bool) -> None:
+    loaded = dict(samples.decide(samples.new_workspace(), samples.new_command()).accounts)
+    debit, credit, *_ = loaded
+    identifiers, most = IdentifierSequence(0, b"12345678"), limits.ledger_counter_max
+    values = ("capture", debit, credit, "usd", 2000, "ch_1")
+    move = Mover(Account, Transfer).move
+
+    def transfer() -> Transfer | None:
+        if is_compiled:
+            return move(*values, {}, loaded, most, identifiers)  # type: ignore[no-any-return]
+        return plain_moving.move(values, {}, loaded, most, identifiers.next)
+
+    made = benchmark(transfer)
+    assert made is not None
+    assert made.amount == 2000

@@ -9,7 +9,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from fastpay import limits
 from fastpay._native.identifiers import IdentifierSequence
+from fastpay._native.moving import Mover
 from fastpay._native.numbering import Numbering
 from fastpay._native.structs import replace
 from fastpay.domain import ledger
@@ -80,6 +82,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 _NUMBERING = Numbering(Versioned, Event)
+_MOVER = Mover(Account, Transfer)
 
 
 class Command(Protocol):
@@ -292,14 +295,31 @@ class Draft:
         `debit` and `credit` are codes. `hold` is the identifier and the whole amount of the hold that a
         "post" or "void" ends. Raises: InsufficientFunds, InvalidRequest.
         """
-        hold_id, held = (None, 0) if hold is None else hold
-        moved = amount if phase in ("posted", "post") else 0
-        reserved = amount if phase == "hold" else -held
         chart = ledger.chart(self._workspace.scope, currency)
         debit_id = chart.get(debit) or ledger.account_id(self._workspace.scope, currency, debit)
         credit_id = chart.get(credit) or ledger.account_id(self._workspace.scope, currency, credit)
         # `accounts` has the accounts that this draft has moved already.
         accounts, loaded = self.accounts, self._workspace.accounts
+        if phase == "posted":
+            transfer: Transfer | None = _MOVER.move(
+                kind,
+                debit_id,
+                credit_id,
+                currency,
+                amount,
+                source_id,
+                accounts,
+                loaded,
+                limits.ledger_counter_max,
+                self._identifiers,
+            )
+            if transfer is not None:
+                self.transfers.append(transfer)
+                return transfer.id
+        # Whatever a rule could refuse, and what reserves an amount or ends that.
+        hold_id, held = (None, 0) if hold is None else hold
+        moved = amount if phase in ("posted", "post") else 0
+        reserved = amount if phase == "hold" else -held
         source = accounts.get(debit_id) or loaded.get(debit_id) or self._open(currency, debit)
         target = accounts.get(credit_id) or loaded.get(credit_id) or self._open(currency, credit)
         accounts[debit_id] = ledger.debit(source, moved, reserved)

@@ -20,7 +20,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "observability": frozenset({"_native"}),
     "server": frozenset({"_native"}),
     # Compiled code without money: what every command does beside its rules.
-    "domain": frozenset({"_native.identifiers", "_native.numbering", "_native.structs"}),
+    "domain": frozenset({"_native.identifiers", "_native.moving", "_native.numbering", "_native.structs"}),
     "engine": frozenset({"_native", "domain"}),
     "store": frozenset(
         {

@@ -1,0 +1,151 @@
+# cython: autotestdict=False
+"""The plain case of a transfer, in one step. The contract is in moving.pyi."""
+
+cimport cython
+from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
+from libc.stdint cimport int64_t
+
+from fastpay._native.identifiers cimport IdentifierSequence
+from fastpay._native.structs cimport offset_of
+
+
+cdef extern from "Python.h":
+    PyObject* PyDict_GetItemWithError(dict items, object key) except? NULL
+    bint PyLong_CheckExact(PyObject* value)
+    int64_t PyLong_AsLongLongAndOverflow(PyObject* value, int* overflow) except? -1
+    object PyType_GenericAlloc(PyTypeObject* kind, Py_ssize_t count)
+    void Py_INCREF(PyObject* value)
+
+
+cdef enum:
+    _ACCOUNT_FIELDS = 9
+    _TRANSFER_FIELDS = 9
+    # Places in `_ACCOUNT`.
+    _DEBITS_POSTED = 4
+    _CREDITS_POSTED = 5
+    _DEBITS_PENDING = 6
+    _CREDITS_PENDING = 7
+    _MIN_BALANCE = 8
+
+cdef tuple _ACCOUNT = (
+    *("id", "code", "currency", "normal_side", "debits_posted", "credits_posted", "debits_pending"),
+    *("credits_pending", "min_balance"),
+)
+cdef tuple _TRANSFER = (
+    *("id", "kind", "phase", "debit_account_id", "credit_account_id", "currency", "amount", "source_id"),
+    "hold_id",
+)
+
+
+@cython.final
+cdef class Mover:
+    cdef object account
+    cdef object transfer
+    cdef Py_ssize_t[_ACCOUNT_FIELDS] account_places
+    cdef Py_ssize_t[_TRANSFER_FIELDS] transfer_places
+
+    def __init__(self, account, transfer):
+        _find(account, self.account_places, _ACCOUNT)
+        _find(transfer, self.transfer_places, _TRANSFER)
+        self.account, self.transfer = account, transfer
+
+    def move(
+        self,
+        str kind not None,
+        str debit_id not None,
+        str credit_id not None,
+        str currency not None,
+        object amount,
+        str source_id not None,
+        dict moved not None,
+        dict loaded not None,
+        int64_t counter_max,
+        IdentifierSequence identifiers not None,
+    ):
+        cdef PyObject* source = _find_account(moved, loaded, debit_id)
+        cdef PyObject* target = _find_account(moved, loaded, credit_id)
+        cdef object debits, credits, made
+        cdef Py_ssize_t* places = self.transfer_places
+        if source == NULL or target == NULL or source == target:
+            return None
+        debits = self._raised(source, _DEBITS_POSTED, _DEBITS_PENDING, amount, counter_max)
+        credits = self._raised(target, _CREDITS_POSTED, _CREDITS_PENDING, amount, counter_max)
+        if debits is None or credits is None:
+            return None
+        debits = self._copied(source, _DEBITS_POSTED, debits)
+        credits = self._copied(target, _CREDITS_POSTED, credits)
+        made = PyType_GenericAlloc(<PyTypeObject*>self.transfer, 0)
+        _set(made, places[0], identifiers.make("tr"))
+        _set(made, places[1], kind)
+        _set(made, places[2], "posted")
+        _set(made, places[3], debit_id)
+        _set(made, places[4], credit_id)
+        _set(made, places[5], currency)
+        _set(made, places[6], amount)
+        _set(made, places[7], source_id)
+        _set(made, places[8], None)
+        moved[debit_id] = debits
+        moved[credit_id] = credits
+        return made
+
+    cdef object _raised(
+        self, PyObject* account, int posted, int pending, object amount, int64_t counter_max
+    ):
+        """Return a counter with the amount added, or None unless nothing stands against it."""
+        cdef int64_t before, reserved, added
+        if Py_TYPE(<object>account) != <PyTypeObject*>self.account:
+            return None
+        if _slot(account, self.account_places[_MIN_BALANCE])[0] != <PyObject*>None:
+            return None
+        before = _number(_slot(account, self.account_places[posted])[0])
+        reserved = _number(_slot(account, self.account_places[pending])[0])
+        added = _number(<PyObject*>amount)
+        # Each is below a quarter of what 64 bits hold.
+        if before < 0 or reserved < 0 or added < 0 or before + reserved + added > counter_max:
+            return None
+        return before + added
+
+    cdef object _copied(self, PyObject* account, int place, object value):
+        """Return a copy of an account with one field changed."""
+        cdef object made = PyType_GenericAlloc(<PyTypeObject*>self.account, 0)
+        cdef int at
+        for at in range(_ACCOUNT_FIELDS):
+            if at != place:
+                _set(made, self.account_places[at], <object>_slot(account, self.account_places[at])[0])
+        _set(made, self.account_places[place], value)
+        return made
+
+
+cdef PyObject* _find_account(dict moved, dict loaded, str identifier) except? NULL:
+    cdef PyObject* found = PyDict_GetItemWithError(moved, identifier)
+    return PyDict_GetItemWithError(loaded, identifier) if found == NULL else found
+
+
+cdef inline int64_t _number(PyObject* value) except? -1:
+    """Return a number of at most 61 bits, and -1 for anything else."""
+    cdef int overflow = 0
+    cdef int64_t number
+    if value == NULL or not PyLong_CheckExact(value):
+        return -1
+    number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    return number if overflow == 0 and 0 <= number < <int64_t>1 << 61 else -1
+
+
+cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:
+    """Find where the instances of a type hold their fields. Raises: TypeError if it has others."""
+    if struct_type.__struct_fields__ != names:
+        raise TypeError(f"{struct_type.__name__} has other fields than {names}")
+    for at, name in enumerate(names):
+        places[at] = offset_of(struct_type, name)
+    return 0
+
+
+cdef inline int _set(object made, Py_ssize_t place, object value) except -1:
+    """Set a field of a new instance."""
+    Py_INCREF(<PyObject*>value)
+    _slot(<PyObject*>made, place)[0] = <PyObject*>value
+    return 0
+
+
+cdef inline PyObject** _slot(PyObject* struct, Py_ssize_t place) noexcept:
+    return <PyObject**>(<char*>struct + place)

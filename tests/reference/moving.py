@@ -1,0 +1,31 @@
+"""The plain case of a transfer, by the rules of all transfers."""
+
+from collections.abc import Callable, Mapping
+
+from fastpay.domain import ledger
+from fastpay.domain.ledger import Account, Transfer
+
+
+def move(
+    transfer: tuple[str, str, str, str, int, str],
+    moved: dict[str, Account],
+    loaded: Mapping[str, Account],
+    counter_max: int,
+    next_identifier: Callable[[str], str],
+) -> Transfer | None:
+    """Return the transfer with these values, and move its accounts; None if the case is not plain."""
+    kind, debit_id, credit_id, currency, amount, source_id = transfer
+    source = moved.get(debit_id) or loaded.get(debit_id)
+    target = moved.get(credit_id) or loaded.get(credit_id)
+    if source is None or target is None or source is target or amount < 0:
+        return None
+    if source.min_balance is not None or target.min_balance is not None:
+        return None
+    if source.debits_posted + source.debits_pending + amount > counter_max:
+        return None
+    if target.credits_posted + target.credits_pending + amount > counter_max:
+        return None
+    moved[debit_id] = ledger.debit(source, posted=amount)
+    moved[credit_id] = ledger.credit(target, posted=amount)
+    identifier = next_identifier("tr")
+    return Transfer(identifier, kind, "posted", debit_id, credit_id, currency, amount, source_id)
