@@ -11,8 +11,8 @@ from fastpay.engine.write.working_set import WorkingSet
 from fastpay.store import columns
 
 _PAYMENTS = 64
-# Each tenant has a book of its own to write, and three accounts to open and write, and the first transfers of an
-# account are no plain ones. A payment takes 100 calls.
+# Each tenant has a book to write, and three accounts to open and to write. The first transfers of an account
+# are not plain ones. A payment takes 100 calls.
 _CALLS_A_TENANT_MAX = 80
 
 
