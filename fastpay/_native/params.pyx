@@ -124,7 +124,8 @@ cdef class NumberSearch:
             fields = _Fields(type(<object>value), self.kept(type(<object>value)))
             self.fields[type(<object>value)] = fields
         for index in range(fields.count):
-            if self.look(fields.value(value, index)):
+            inner = fields.value(value, index)
+            if inner != _UNSET and self.look(inner):
                 return True
         return False
 
@@ -174,6 +175,8 @@ cdef class EmptySearch:
             self.fields[type(<object>value)] = fields
         for index in range(fields.count):
             inner = fields.value(value, index)
+            if inner == _UNSET:
+                continue
             if inner == _NONE:
                 if not fields.is_null_default[index]:
                     return True

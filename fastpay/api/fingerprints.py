@@ -38,6 +38,7 @@ class Fingerprints:
     def __init__(self, params_type: type[Params]) -> None:
         names = params_type.__struct_fields__
         self._creates = params_type.creates
+        self._is_canonical = params_type.canonical is Params.canonical
         self._has_currency = "currency" in names
         self._card = next((name for name in ("payment_method_data", "card") if name in names), None)
 
@@ -70,7 +71,7 @@ class Fingerprints:
             # Converted back to the type, so that params without empty values keep their bytes.
             tree = _without_empty(msgspec.to_builtins(params))
             return _ENCODER.encode(msgspec.convert(tree, type(params)))
-        return _ENCODER.encode(params.canonical())
+        return _ENCODER.encode(params if self._is_canonical else params.canonical())
 
 
 def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
