@@ -75,9 +75,7 @@ cdef class Table:
         found = branch.endpoints.get(method)
         if found is None:
             return None
-        if not values:
-            return (<tuple>found)[0], {}
-        return (<tuple>found)[0], dict(zip(<tuple>(<tuple>found)[1], values))
+        return (<tuple>found)[0], _arguments(<tuple>(<tuple>found)[1], values)
 
     def route(self, dict scope not None):
         cdef list values = []
@@ -87,7 +85,7 @@ cdef class Table:
         found = branch.endpoints.get(scope["method"])
         if found is None:
             return None
-        scope["path_params"] = dict(zip(<tuple>(<tuple>found)[1], values)) if values else {}
+        scope["path_params"] = _arguments(<tuple>(<tuple>found)[1], values)
         scope["fastpay.route"] = (<tuple>found)[2]
         return (<tuple>found)[0]
 
@@ -105,6 +103,15 @@ cdef class Table:
         if len(segments) < 2 or segments[0]:
             return None
         return _descend(self.root, segments, 1, values)
+
+
+cdef dict _arguments(tuple names, list values):
+    """Return the parameters of a path by name."""
+    cdef dict arguments = {}
+    cdef Py_ssize_t index
+    for index in range(len(values)):
+        arguments[names[index]] = values[index]
+    return arguments
 
 
 cdef Branch _descend(Branch branch, list segments, Py_ssize_t depth, list values):
