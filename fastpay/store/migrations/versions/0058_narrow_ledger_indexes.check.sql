@@ -10,7 +10,7 @@ where not exists (
     from pg_indexes
     where schemaname = current_schema()
         and indexname = expected.name
-        and indexdef like '%USING btree ' || expected.columns
+        and indexdef like '%USING btree ' || expected.columns || '%'
 )
 union all
 select 'function ' || expected.name || ' does not check what it took over'

@@ -5,8 +5,11 @@
 -- in the row.
 drop index ledger_transfer_by_debit_account;
 drop index ledger_transfer_by_credit_account;
-create index ledger_transfer_by_debit_account on ledger_transfer (debit_account_id, sequence, position);
-create index ledger_transfer_by_credit_account on ledger_transfer (credit_account_id, sequence, position);
+-- No two entries are equal, so a full page is split at once, and not searched for duplicates before.
+create index ledger_transfer_by_debit_account
+    on ledger_transfer (debit_account_id, sequence, position) with (deduplicate_items = off);
+create index ledger_transfer_by_credit_account
+    on ledger_transfer (credit_account_id, sequence, position) with (deduplicate_items = off);
 
 -- An account keeps its book and its currency: `account_kept` refuses an update of either. So both are checked when it is
 -- opened. A foreign key would have a trigger of its own look at every row of every update.
