@@ -18,6 +18,7 @@ from benchmarks.forwarding import forwarding
 from benchmarks.http2_paths import http2_connection
 from benchmarks.in_memory import Transport
 from benchmarks.listing import Rows, pages
+from benchmarks.moving import moving
 from benchmarks.paying import paying
 from benchmarks.peers import bare
 from benchmarks.queueing import queueing
@@ -167,6 +168,6 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "pass 16 payments on": lambda: pass_on(fronting.POST),
             "deliver 16 events, signed twice": deliver,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
-            **lists,
+            **(moving() | lists),
             **commit_paths(Rows({})),
         }

@@ -34,6 +34,8 @@ _CALLS, _LONG_CALLS, _UNEVEN_CALLS = 100, 4, 20
 _LONG = {
     "a scrape of the metrics",
     "encode a batch of 16 payments",
+    "decide 1,024 transfers",
+    "encode 1,024 transfers",
     "32 payments through the writer",
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",
