@@ -39,6 +39,7 @@ from fastpay.engine.processors.configuration_ports import (
     Secrets,
 )
 from fastpay.engine.processors.live_payments import LivePayments
+from fastpay.engine.shares import Shares
 from fastpay.engine.write.ports import BatchWork, Encoded, WriterStore
 from fastpay.engine.write.writer import Writer
 from fastpay.outbound.http import HttpClient
@@ -73,7 +74,14 @@ _CONFIGURED = Configured(
 class _Clock(SystemClock):
     """Stands still, so that batches close after the same turns of the loop however busy the machine is."""
 
-    monotonic_ns = staticmethod(lambda: 1)
+    def __init__(self) -> None:
+        self._now_ns = 1
+        # Without a method around it, as the machine's own.
+        self.monotonic_ns = lambda: self._now_ns
+
+    def settle(self) -> None:
+        """Let the time go by in which keys are looked up after a start, and two tenants share the process."""
+        self._now_ns += (max(limits.keys_doubted_ms, limits.contended_ms) + 1) * 1_000_000
 
 
 class _Keys:
@@ -226,11 +234,12 @@ class _Unread:
 
 
 class Paying:
-    """Makes payments in a process of its own parts."""
+    """Makes payments with one key, which nobody else has a share of the process with."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, key: str) -> None:
         self._loop = loop
-        clock = _Clock()
+        self._key = key
+        self.clock = clock = _Clock()
         self.writer = Writer(_Store(), clock=clock)
         identifiers = IdentifierFactory(clock)
         configurations = cast(ProcessorConfigurations, _Configurations())
@@ -256,6 +265,7 @@ class Paying:
                 clock=clock,
                 identifiers=identifiers,
                 readiness=Readiness(),
+                shares=Shares(clock.monotonic_ns),
                 resources=RESOURCES,
                 live_payments=LivePayments(calls, cast(Any, None), cast(Any, None), cast(Any, None)),
             )
@@ -267,26 +277,26 @@ class Paying:
         await self.writer.close()
         await self.registry.close()
 
-    def pay(self, key: str) -> None:
+    def pay(self) -> None:
         """Make payments at once, and wait for their answers."""
         # Other paths leave a loop of theirs in its place.
         running = asyncio._get_running_loop()  # noqa: SLF001
         asyncio._set_running_loop(None)  # noqa: SLF001
         try:
-            self._loop.run_until_complete(self._pay(key))
+            self._loop.run_until_complete(self._pay())
         finally:
             asyncio._set_running_loop(running)  # noqa: SLF001
 
-    async def _pay(self, key: str) -> None:
-        bodies = await asyncio.gather(*(self._one(key) for _ in range(AT_ONCE)))
+    async def _pay(self) -> None:
+        bodies = await asyncio.gather(*(self._one() for _ in range(AT_ONCE)))
         assert all(b'"status":"succeeded"' in body for body in bodies), bodies[0]
 
-    async def _one(self, key: str) -> bytes:
+    async def _one(self) -> bytes:
         self._number += 1
         sent: list[MutableMapping[str, Any]] = []
         headers = [
             (b"host", b"localhost:8000"),
-            (b"authorization", b"Bearer " + key.encode()),
+            (b"authorization", b"Bearer " + self._key.encode()),
             (b"idempotency-key", b"0190a5f0-b7e9-7cc0-8d0a-%012d" % self._number),
             (b"content-type", b"application/x-www-form-urlencoded"),
             (b"content-length", str(len(BODY)).encode()),
@@ -318,12 +328,16 @@ def paying() -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
 
-        async def open_writer() -> Paying:
-            made = Paying(loop)
+        async def begin(key: str) -> Paying:
+            made = Paying(loop, key)
             made.writer.start()
             return made
 
-        made = runner.run(open_writer())
-        test, live = _KEYS
-        yield lambda: made.pay(test), lambda: made.pay(live)
-        runner.run(made.close())
+        makers = [runner.run(begin(key)) for key in _KEYS]
+        for made in makers:
+            made.pay()
+            made.clock.settle()
+        test, live = makers
+        yield test.pay, live.pay
+        for made in makers:
+            runner.run(made.close())
