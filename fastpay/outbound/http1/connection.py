@@ -21,25 +21,37 @@ from fastpay.outbound.http1.answers import AnswerMalformedError, AnswerReader
 class Turns:
     """A coarse clock for everything that has a deadline: how often the pool has looked through it.
 
-    A process that stood still has not looked, so that its own delay is nobody's silence.
+    A process that stood still has not looked, so that its own delay is nobody's silence. Before `due_s`, a
+    time of the event loop's clock, no request comes to its deadline.
     """
 
-    __slots__ = ("now",)
+    __slots__ = ("due_s", "now")
 
     def __init__(self) -> None:
         self.now = 0
+        self.due_s = math.inf
 
 
 class Connection(asyncio.Protocol):
     """`reader` has what came of the answer, `error` why there will be no more."""
 
     __slots__ = (
-        *("_drained", "_heard", "_is_reading_paused", "_is_writing_paused", "_noticed", "_transport"),
-        *("_turns", "_until_s", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "was_used"),
+        *(
+            "_drained",
+            "_heard",
+            "_is_reading_paused",
+            "_is_writing_paused",
+            "_loop",
+            "_noticed",
+            "_transport",
+        ),
+        *("_turns", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "until_s", "was_used"),
     )
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
+        # To ask for it is a system call.
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._heard: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -52,7 +64,8 @@ class Connection(asyncio.Protocol):
         self.is_awaited = False
         self.since = 0
         self.is_open = self.is_idle = True
-        self._until_s = math.inf
+        # The deadline of the request.
+        self.until_s = math.inf
         # The server may have closed a connection that it has answered on before.
         self.was_used = False
 
@@ -64,8 +77,10 @@ class Connection(asyncio.Protocol):
         `noticed` is called once if the answer is not over at the next look.
         """
         self.reader.expect(method)
-        self._noticed, self.since, self._until_s = noticed, self._turns.now, until_s
+        turns = self._turns
+        self._noticed, self.since, self.until_s = noticed, turns.now, until_s
         self.is_idle = self.is_awaited = False
+        turns.due_s = min(turns.due_s, until_s)
 
     def write(self, data: bytes) -> None:
         """Send a piece of the request. Raises: ConnectionError."""
@@ -79,7 +94,7 @@ class Connection(asyncio.Protocol):
             if self.error is not None:
                 raise self.error
             self.await_answer()
-            self._drained = asyncio.get_running_loop().create_future()
+            self._drained = self._loop.create_future()
             await self._drained
         self.is_awaited = False
 
@@ -94,7 +109,7 @@ class Connection(asyncio.Protocol):
         if self._is_reading_paused and self._transport is not None:
             self._transport.resume_reading()
             self._is_reading_paused, self.since = False, self._turns.now
-        self._heard = asyncio.get_running_loop().create_future()
+        self._heard = self._loop.create_future()
         return self._heard
 
     def release(self) -> bool:
@@ -132,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def look(self, turns_max: int, now_s: float) -> None:
         """Fail if the server is late; called once a turn while there is a request."""
-        if now_s >= self._until_s and not self.reader.is_over:
+        if now_s >= self.until_s and not self.reader.is_over:
             # What came while the process stood still has been read: event loops look at sockets first.
             self.fail(TimeoutError("the server did not answer in time"))
             return

@@ -16,7 +16,8 @@ from fastpay.outbound.lookups import Resolve
 class Pool:
     """Connects on demand, and lends the connection that was used last. It has no bound of its own.
 
-    One timer for all deadlines runs while there are connections.
+    One timer for all deadlines runs while there are connections. It looks at those with a request if one of
+    them has come to its deadline, and each time if silence counts.
     """
 
     def __init__(
@@ -176,15 +177,17 @@ class Pool:
                 self._start_timer()
 
     def _look_at_all(self) -> None:
-        self._turns.now += 1
+        turns, idle = self._turns, self._idle
+        turns.now += 1
         now_s = asyncio.get_running_loop().time()
-        for connection in list(self._lent):
-            connection.look(self._silent_turns, now_s)
-        last = self._turns.now - self._idle_turns
-        kept = []
-        for connection in self._idle:
-            if connection.is_open and connection.since > last:
-                kept.append(connection)
-            else:
-                connection.close()
-        self._idle[:] = kept
+        if self._silent_turns or now_s >= turns.due_s:
+            for connection in list(self._lent):
+                connection.look(self._silent_turns, now_s)
+            # Only now: if one of them fails to be looked at, all are looked at again.
+            turns.due_s = min((one.until_s for one in self._lent), default=math.inf)
+        # The one that was used last is at the end, and those that have ended are left out when they are lent.
+        last, ended = turns.now - self._idle_turns, 0
+        while ended < len(idle) and idle[ended].since <= last:
+            idle[ended].close()
+            ended += 1
+        del idle[:ended]

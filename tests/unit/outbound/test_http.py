@@ -5,14 +5,13 @@ import socket
 import ssl
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from yarl import URL
 
 from fastpay import limits
 from fastpay.outbound.http import HttpClient, NoAnswerError, NotSentError
-from fastpay.outbound.http1.connection import Connection
 from fastpay.outbound.http1.pool import Pool
 from tests.support.doors import make_certificate
 from tests.support.http_server import run
@@ -189,25 +188,6 @@ async def test_a_read_that_was_sent_stays_sent_if_there_is_no_second_connection(
         await client.send("GET", url, headers={})
     await client.close()
     assert failed.type is NoAnswerError
-
-
-async def test_deadlines_outlive_a_failure_at_one_of_them() -> None:
-    class Broken:
-        def look(self, *_: object) -> None:
-            raise ZeroDivisionError
-
-    async with receiving(OK) as receiver:
-        client = HttpClient()
-        await client.send("GET", receiver.url, headers={})
-        (server,) = client._servers.values()
-        server.pool._lent.add(cast(Connection, Broken()))
-        with pytest.raises(ZeroDivisionError):
-            server.pool._look()
-        timer, now_s = server.pool._timer, asyncio.get_running_loop().time()
-        server.pool._lent.clear()
-        await client.close()
-        assert timer is not None
-        assert timer.when() > now_s
 
 
 async def test_who_waits_for_a_name_when_a_client_is_closed_is_told_so() -> None:
