@@ -81,7 +81,8 @@ class IdentifierFactory:
         Raises: ClockSkewed.
         """
         stamp = self.stamp()
-        return f"{prefix}_{stamp.head:016x}8{stamp.tail.hex()[1:]}"
+        # To format the number takes twice as long.
+        return f"{prefix}_{stamp.head.to_bytes(8).hex()}8{stamp.tail.hex()[1:]}"
 
     def request_id(self) -> str:
         """Return a random identifier for a request."""

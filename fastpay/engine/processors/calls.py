@@ -28,6 +28,7 @@ from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission, Writer
 from fastpay.engine.processors import ports
+from fastpay.engine.processors.alarms import Alarms
 from fastpay.engine.processors.in_flight import InFlight
 from fastpay.engine.processors.results import command_of, order_of, result_of
 from fastpay.engine.processors.routed import FollowUp, Routed
@@ -61,7 +62,13 @@ class _Waiting:
         *("outcome", "reference", "submission", "until_ns"),
     )
 
-    def __init__(self, submission: Submission, outcome: Outcome, until_ns: int) -> None:
+    def __init__(
+        self,
+        submission: Submission,
+        outcome: Outcome,
+        until_ns: int,
+        answer: "asyncio.Future[Outcome]",
+    ) -> None:
         self.submission = submission
         self.outcome = outcome
         self.until_ns = until_ns
@@ -70,7 +77,7 @@ class _Waiting:
         # Whether a command may have changed the answer to the request's key, and has not said so yet.
         self.is_uncertain = False
         self.is_final = False
-        self.answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.answer = answer
 
     def tell(self, answer: Outcome | Exception) -> None:
         """Give the request its answer, once."""
@@ -112,6 +119,8 @@ class ProcessorCalls:
         self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
         self._in_flight = InFlight(calls_max, timeout_ms=timeout_ms)
         self._outcomes = dict.fromkeys(_COUNTED, 0)
+        # By how long requests wait: all live ones equally long, and those with test cards shorter.
+        self._waits: dict[int, Alarms[_Waiting]] = {}
 
     def counts(self) -> dict[str, int]:
         """Return how many calls had each outcome, and how many are in flight."""
@@ -123,6 +132,8 @@ class ProcessorCalls:
 
     async def close(self) -> None:
         """Leave the calls that are in flight: their attempts are open, and are inquired."""
+        for waits in self._waits.values():
+            waits.close()
         await self._in_flight.cancel()
 
     async def route(
@@ -202,14 +213,17 @@ class ProcessorCalls:
             routed = _begun_by(outcome)
         wait_ms = (routed.route if isinstance(routed, Routed) else routed.terms).wait_ms
         until_ns = self._clock.monotonic_ns() + wait_ms * 1_000_000
-        waiting = _Waiting(submission, outcome, until_ns)
+        waiting = _Waiting(submission, outcome, until_ns, asyncio.get_running_loop().create_future())
         self._in_flight.start(submission.scope, self._carry_out(routed, waiting))
-        timer = asyncio.get_running_loop().call_later(wait_ms / 1000, waiting.expire)
+        waits = self._waits.get(wait_ms)
+        if waits is None:
+            waits = self._waits[wait_ms] = Alarms(wait_ms / 1000, _Waiting.expire)
+        waits.add(waiting)
         try:
             # Nobody else waits for it: if the client leaves, it is canceled, and the call goes on.
             return await waiting.answer
         finally:
-            timer.cancel()
+            waits.remove(waiting)
 
     def _route(self, chosen: ports.Chosen) -> Route:
         return Route(

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.processors.alarms import Alarms
 from fastpay.errors import Overloaded
 
 _Answer = TypeVar("_Answer")
@@ -26,9 +27,8 @@ class InFlight:
         self._timeout_s = timeout_ms / 1000
         self._tasks: dict[asyncio.Task[None], Scope] = {}
         self._counts: dict[Scope, int] = {}
-        # When each call must have ended, a time of the loop. The oldest comes first.
-        self._due: dict[asyncio.Task[object], float] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        # Cancels those that take too long. Made with the first call, since it needs the event loop.
+        self._alarms: Alarms[asyncio.Task[object]] | None = None
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -46,51 +46,38 @@ class InFlight:
 
     def start(self, scope: Scope, call: Coroutine[object, object, None]) -> None:
         """Start a call."""
-        task = asyncio.create_task(call)
+        # Without a name of its own each one gets a number as its name, which has to be formatted.
+        task = asyncio.get_running_loop().create_task(call, name="call a processor")
         self._tasks[task] = scope
         self._counts[scope] = self._counts.get(scope, 0) + 1
         task.add_done_callback(self._end)
 
     async def cancel(self) -> None:
         """Cancel all of them, and return when they have ended."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._alarms is not None:
+            self._alarms.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def in_time(self, call: Awaitable[_Answer]) -> _Answer:
-        """Return what a call answers. Raises: TimeoutError once it takes too long, and is cancelled.
-
-        A timer for each call would cost more than all else here does. They may all take equally long, so one
-        timer looks at the oldest.
-        """
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        """Return what a call answers. Raises: TimeoutError once it takes too long, and is cancelled."""
+        task = asyncio.current_task()
         assert task is not None
-        self._due[task] = loop.time() + self._timeout_s
-        if self._timer is None:
-            self._timer = loop.call_later(self._timeout_s, self._expire)
+        alarms = self._alarms
+        if alarms is None:
+            alarms = self._alarms = Alarms(self._timeout_s, asyncio.Task.cancel)
+        alarms.add(task)
         try:
             return await call
         except asyncio.CancelledError as error:
             # The instance may end at the same time: then it is not ours alone.
-            if task in self._due or task.uncancel():
+            if task in alarms or task.uncancel():
                 raise
             raise TimeoutError from error
         finally:
-            self._due.pop(task, None)
-
-    def _expire(self) -> None:
-        """Cancel the calls that are due, and come again when the next one is."""
-        self._timer, loop = None, asyncio.get_running_loop()
-        while self._due:
-            task, due = next(iter(self._due.items()))
-            if due > loop.time():
-                self._timer = loop.call_at(due, self._expire)
-                return
-            del self._due[task]
-            task.cancel()
+            alarms.remove(task)
 
     def _end(self, task: "asyncio.Task[None]") -> None:
         scope = self._tasks.pop(task)

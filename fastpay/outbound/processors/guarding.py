@@ -43,24 +43,9 @@ class GuardedProcessor:
 
     async def carry_out(self, order: Order, *, timeout_ms: int) -> Outcome:
         """Send an order once if the circuit allows it, and return what is known."""
-        if not self._circuit.may_send(self._clock.now_ms()):
-            return Outcome(status="not_sent", reason="the processor has failed lately, and is left alone")
-        is_probe, reason = self._circuit.is_failing, None
-        self._circuit.began()
-        outcome = None
-        try:
-            if is_probe:
-                begun_ns = self._clock.monotonic_ns()
-                reason = await self._check(timeout_ms)
-                timeout_ms -= (self._clock.monotonic_ns() - begun_ns) // 1_000_000
-            if reason is None:
-                outcome = await self._processor.carry_out(order, timeout_ms=timeout_ms)
-            else:
-                outcome = Outcome(status="not_sent", reason=reason)
-        finally:
-            # It was cancelled.
-            if outcome is None and is_probe:
-                self._circuit.abandoned()
+        if self._circuit.is_failing:
+            return await self._try_again(order, timeout_ms)
+        outcome = await self._processor.carry_out(order, timeout_ms=timeout_ms)
         self._note(outcome)
         return outcome
 
@@ -92,14 +77,36 @@ class GuardedProcessor:
             self._circuit.began()
             self._fail(reason)
 
+    async def _try_again(self, order: Order, timeout_ms: int) -> Outcome:
+        """Send an order after a pause, if the processor answers that it works."""
+        if not self._circuit.may_send(self._clock.now_ms()):
+            return Outcome(status="not_sent", reason="the processor has failed lately, and is left alone")
+        self._circuit.began()
+        outcome = None
+        try:
+            begun_ns = self._clock.monotonic_ns()
+            reason = await self._check(timeout_ms)
+            timeout_ms -= (self._clock.monotonic_ns() - begun_ns) // 1_000_000
+            if reason is None:
+                outcome = await self._processor.carry_out(order, timeout_ms=timeout_ms)
+            else:
+                outcome = Outcome(status="not_sent", reason=reason)
+        finally:
+            # It was cancelled.
+            if outcome is None:
+                self._circuit.abandoned()
+        self._note(outcome)
+        return outcome
+
     async def _check(self, timeout_ms: int) -> str | None:
         return await self._processor.check(timeout_ms=min(timeout_ms, limits.processor_check_timeout_ms))
 
     def _note(self, outcome: Outcome) -> None:
         was_failing = self._circuit.is_failing
         if outcome.status not in _FAILURES:
-            self._circuit.succeeded()
-            self.part.back()
+            if self._circuit.failures:
+                self._circuit.succeeded()
+                self.part.back()
             if was_failing:
                 _log.warning("processor_circuit_closed", **self._shown)
             return

@@ -43,7 +43,8 @@ class Maker(Protocol):
 class _Known(NamedTuple):
     """What is configured for a tenant, and until when that is used, by the monotonic clock.
 
-    `enabled` are the processors that payments may go to.
+    `enabled` are the processors that payments may go to. `routed` has where those of a currency and a method
+    went so far; with rules, that depends on the amount too, and nothing is kept.
     """
 
     configuration: Configuration
@@ -51,6 +52,7 @@ class _Known(NamedTuple):
     until_ns: int
     enabled: dict[str, Chosen]
     default: str | None
+    routed: dict[tuple[str, str], list[Chosen]]
 
 
 class Registry:
@@ -79,7 +81,12 @@ class Registry:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        known = await self._look_up(scope)
+        known = self._known.get(scope)
+        if known is None or self._clock.monotonic_ns() >= known.until_ns:
+            known = await self._look_up(scope)
+        found = known.routed.get((currency, method))
+        if found is not None:
+            return found
         usable = {
             name for name, one in known.enabled.items() if _takes(one.processor.declaration, currency, method)
         }
@@ -91,7 +98,10 @@ class Registry:
             currency=currency,
             method=method,
         )
-        return [known.enabled[name] for name in names]
+        found = [known.enabled[name] for name in names]
+        if not known.configuration.rules:
+            known.routed[currency, method] = found
+        return found
 
     async def keeper(self, scope: Scope, payment_method: str) -> tuple[Chosen, str] | None:
         """Return the processor that keeps a card and takes new payments, and what it calls the card.
@@ -165,7 +175,7 @@ class Registry:
             if one.is_enabled
         }
         default = next((one.name for one in configuration.processors if one.is_default), None)
-        known = _Known(configuration, processors, until_ns, enabled, default)
+        known = _Known(configuration, processors, until_ns, enabled, default, {})
         if before is not None:
             self._discard(before, known)
         if len(self._known) >= limits.processor_scopes_kept:

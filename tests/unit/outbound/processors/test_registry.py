@@ -108,8 +108,10 @@ class World:
     def configure(self, *processors: Configured, rules: Sequence[Rule] = (), scope: Scope = SHOP) -> None:
         self.store.found[scope] = Configuration(processors, rules)
 
-    async def names(self, scope: Scope = SHOP, currency: str = "usd", method: str = "card") -> list[str]:
-        found = await self.registry.route(scope, amount=1, currency=currency, method=method)
+    async def names(
+        self, scope: Scope = SHOP, *, currency: str = "usd", method: str = "card", amount: int = 1
+    ) -> list[str]:
+        found = await self.registry.route(scope, amount=amount, currency=currency, method=method)
         return [one.name for one in found]
 
     def expire(self) -> None:
@@ -156,6 +158,22 @@ async def test_rules_choose_among_what_is_enabled_and_can_do_it(world: World) ->
     assert await world.names(method="sepa_debit") == []
     assert await world.registry.find(SHOP, "off") is not None
     assert await world.registry.find(SHOP, "nobody") is None
+
+
+async def test_each_amount_goes_where_its_rule_says_and_other_currencies_where_they_are_taken(
+    world: World,
+) -> None:
+    world.declarations = {"euro": Declaration(currencies=frozenset({"eur"}))}
+    world.configure(
+        configured("small"),
+        configured("large", is_default=True),
+        rules=[Rule(processors=("small",), amount_max=10)],
+    )
+    assert [await world.names(amount=amount) for amount in (10, 11, 10)] == [["small"], ["large"], ["small"]]
+    # Without rules too a currency says nothing of another one.
+    world.configure(configured("euro", is_default=True))
+    world.expire()
+    assert [await world.names(currency=one) for one in ("eur", "usd", "eur")] == [["euro"], [], ["euro"]]
 
 
 async def test_a_processor_is_the_same_until_how_it_is_called_changes(world: World) -> None:
