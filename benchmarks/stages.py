@@ -62,7 +62,7 @@ _WORKING = (
     Step("execute: decide", DecidedBatch, "decide"),
     Step("encode the columns", PostgresBatches, "encode"),
     Step("render the answer", answers, "plain"),
-    Step("send the answer", endpoints, "respond"),
+    Step("make the head of the answer", endpoints, "head_of"),
 )
 # These wait for the database; a batch shares them.
 _WAITING = (
