@@ -106,7 +106,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
     signer = (Signer(b"fpss_" + b"k" * 42),)
     body = b"w" * 289
     header = signature.sign_webhook(signer, body, _NOW).encode()
-    workspace, command, intent = samples.new_workspace(), samples.new_command(), samples.new_intent()
+    workspace, command, intent = samples.used_workspace(), samples.new_command(), samples.new_intent()
     one_payment, payments = samples.new_changes(1), samples.new_changes(16)
     table = Table([("GET", f"/v1/{kind}/{{id}}", kind) for kind in ("charges", "payment_intents")])
     form = "application/x-www-form-urlencoded"

@@ -27,6 +27,13 @@ def new_workspace(scope: Scope = SCOPE) -> Workspace:
     return workspace
 
 
+def used_workspace(scope: Scope = SCOPE) -> Workspace:
+    """Return the workspace of a tenant that had a payment before: its accounts are open."""
+    workspace = new_workspace(scope)
+    workspace.merge(decide(workspace, new_command()))
+    return workspace
+
+
 def new_command() -> CreatePaymentIntent:
     """Return a payment to create and confirm at once."""
     card = cards.test_card(
