@@ -95,7 +95,7 @@ class Committer:
         """Encode what a batch writes, while the one before it is at the database."""
         try:
             await self._transactions.encode(batch)
-        except RefusedBatch:
+        except Exception:  # noqa: BLE001  it is raised again at the database, where it fails this batch alone
             batch.refuse_encoding()
 
     async def _carry_out(self, batch: Batch) -> Committed:

@@ -126,6 +126,8 @@ class ContractProcessor:
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
         """Return what became of an order that was sent before, found by its reference."""
         target = f"{_OPERATIONS}/{quote(order.reference, safe='')}"
+        # By the time before the question: the order may arrive behind its answer.
+        if_none = none_yet(order, self._calls.clock, self._arrival_s)
         try:
             answer = await self._send("GET", target, self._calls.deadline(timeout_ms))
         except NoAnswerError as error:
@@ -134,7 +136,7 @@ class ContractProcessor:
             return _outcome(order.reference, answer)
         missing = decode(_NOT_FOUND_BODY, answer.body) if answer.status == _NOT_FOUND else None
         if missing is not None and missing.reference == order.reference:
-            return none_yet(order, self._calls.clock, self._arrival_s)
+            return if_none
         return unknown(f"the processor answers {answer.status}")
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:

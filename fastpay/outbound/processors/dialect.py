@@ -113,6 +113,8 @@ class DialectProcessor:
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
         """Return what became of an order that was sent before, found by its reference."""
         deadline = self._calls.deadline(timeout_ms)
+        # By the time before the questions: the order may arrive behind the answer that would show it.
+        if_none = self._lookup.none_yet(order)
         try:
             if order.operation == "setup":
                 setup = await self._lookup.setup(order, deadline)
@@ -128,7 +130,7 @@ class DialectProcessor:
         if order.operation == "authorize":
             return answers.authorized(found)
         outcome = answers.captured(found) if order.operation == "capture" else answers.voided(found)
-        return self._lookup.none_yet(order) if outcome is None else outcome
+        return if_none if outcome is None else outcome
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Notice | Ignored | None:
         """Return what a webhook says, or None if its signature is wrong."""

@@ -33,8 +33,8 @@ class Lookup:
         self._is_basic = is_basic
         self._arrival_s = arrival_s
         # Of a basic server. A page has the time of an inquiry: nobody follows a reading for longer.
-        self._payments = SharedReading(partial(self._pages, requests.PAYMENTS, PAYMENT, {}, None))
-        self._setups = SharedReading(partial(self._pages, requests.SETUPS, SETUP, {}, None))
+        self._payments = self._reading(PAYMENT, requests.PAYMENTS, {}, None)
+        self._setups = self._reading(SETUP, requests.SETUPS, {}, None)
 
     async def payment(self, order: Order, deadline: Deadline) -> Payment | Outcome | None:
         """Return the payment that an order made or is about, None if there is none. Raises: NoAnswerError."""
@@ -43,19 +43,18 @@ class Lookup:
         reference = order.reference if order.operation == "authorize" else order.authorization
         if reference is None:
             return unknown("the order names no payment")
-        if not self._is_basic:
-            found = await self._search(reference, deadline)
-            if found is not None:
-                return found
         if self._is_basic:
             return await self._only(self._payments, reference, order, deadline)
-        pages = partial(self._pages, requests.PAYMENTS, PAYMENT, self._time_of(order), deadline)
-        return await self._only(SharedReading(pages), reference, order, deadline)
+        found = await self._search(reference, deadline)
+        if found is not None:
+            return found
+        reading = self._reading(PAYMENT, requests.PAYMENTS, self._time_of(order), deadline)
+        return await self._only(reading, reference, order, deadline)
 
     async def refund(self, order: Order, payment_id: str, deadline: Deadline) -> Refund | Outcome | None:
         """Return the refund that an order made, None if there is none. Raises: NoAnswerError."""
-        pages = partial(self._pages, requests.REFUNDS, REFUND, {"payment_intent": payment_id}, deadline)
-        return await self._only(SharedReading(pages), order.reference, order, deadline)
+        reading = self._reading(REFUND, requests.REFUNDS, {"payment_intent": payment_id}, deadline)
+        return await self._only(reading, order.reference, order, deadline)
 
     async def setup(self, order: Order, deadline: Deadline) -> Setup | Outcome | None:
         """Return the setup that an order made, None if there is none. Raises: NoAnswerError."""
@@ -67,8 +66,8 @@ class Lookup:
             )
         if self._is_basic:
             return await self._only(self._setups, order.reference, order, deadline)
-        pages = partial(self._pages, requests.SETUPS, SETUP, self._time_of(order), deadline)
-        return await self._only(SharedReading(pages), order.reference, order, deadline)
+        reading = self._reading(SETUP, requests.SETUPS, self._time_of(order), deadline)
+        return await self._only(reading, order.reference, order, deadline)
 
     def none_yet(self, order: Order) -> Outcome | None:
         """Return None once a request of the order can no longer be on its way."""
@@ -111,10 +110,12 @@ class Lookup:
         self, reading: SharedReading[Object], reference: str, order: Order, deadline: Deadline
     ) -> Object | Outcome | None:
         """Return the one object of a list with a reference. Raises: NoAnswerError."""
-        if_none = self.none_yet(order)
+        if_none, since_ms = self.none_yet(order), order.sent_ms
+        if if_none is None and since_ms is not None:
+            since_ms += self._arrival_s * 1_000
         try:
             async with asyncio.timeout(deadline.left_ms() / 1000):
-                found = await reading.look(reference)
+                found = await reading.look(reference, since_ms=since_ms)
         except TimeoutError as error:
             raise NoAnswerError("the list could not be read in time") from error
         if isinstance(found, Outcome):
@@ -123,10 +124,19 @@ class Lookup:
             return unknown(_TWICE)
         return found[0] if found else if_none
 
+    def _reading(
+        self,
+        decoder: "msgspec.json.Decoder[Object]",
+        path: str,
+        query: Mapping[str, str | int],
+        deadline: Deadline | None,
+    ) -> SharedReading[Object]:
+        return SharedReading(partial(self._pages, decoder, path, query, deadline), self._calls.clock)
+
     async def _pages(
         self,
-        path: str,
         decoder: "msgspec.json.Decoder[Object]",
+        path: str,
         query: Mapping[str, str | int],
         deadline: Deadline | None,
     ) -> "AsyncIterator[list[Object] | Outcome]":

@@ -3,17 +3,21 @@
 A server without searches shows what became of an order in its whole list only. If dozens of inquiries read
 that at once, a slow server answers none of them in time, and those that pay at it get no answer either.
 
-    look, look, look ---> next reading ---> it begins once the one before is over ---> pages ---> over
+    who looks                                         follows
+    -----------------------------------------------   --------------------------------------------------
+    and the reading began late enough for that        the reading of now, from its first page
+    and it began before, so that it proves nothing    the next one, which begins once that one is over
 
-Who comes while the list is being read waits for the next reading: what was read before says nothing about
-an order that arrived later. A reading ends early if nobody follows it any more.
+A reading ends early if nobody follows it any more.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
+from fastpay.clock import Clock
 from fastpay.engine.processors.ports import Outcome
+from fastpay.outbound.http import NoAnswerError
 
 
 class Referenced(Protocol):
@@ -35,22 +39,21 @@ Pages = AsyncIterator[Sequence[Object] | Outcome]
 class SharedReading(Generic[Object]):
     """Looks through the pages of one list. It belongs to the event loop of its first look."""
 
-    def __init__(self, read: Callable[[], Pages[Object]]) -> None:
+    def __init__(self, read: Callable[[], Pages[Object]], clock: Clock) -> None:
         """`read` yields the pages, and at last why there are no more if the end cannot be reached."""
         self._read = read
+        self._clock = clock
         # The one that has not begun, and the one that began last.
         self._next: _Reading[Object] | None = None
-        self._begun: asyncio.Task[None] | None = None
+        self._begun: _Reading[Object] | None = None
 
-    async def look(self, reference: str) -> Sequence[Object] | Outcome:
+    async def look(self, reference: str, *, since_ms: int | None) -> Sequence[Object] | Outcome:
         """Return what has a reference on the first page with any of it, and nothing if the list has none.
 
-        Raises: what `read` raises.
+        The reading has begun at `since_ms` or later, by the wall clock; None is now. Raises: NoAnswerError,
+        and what `read` raises.
         """
-        if self._next is None:
-            self._next = _Reading()
-            self._next.task = asyncio.create_task(self._go_through(self._next), name="read a list")
-        reading = self._next
+        reading = self._choose(since_ms)
         reading.followers += 1
         try:
             return await reading.look(reference)
@@ -62,17 +65,32 @@ class SharedReading(Generic[Object]):
                 if self._next is reading:
                     self._next = None
 
-    async def _go_through(self, reading: "_Reading[Object]") -> None:
-        if self._begun is not None:
-            await asyncio.wait((self._begun,))
-        self._next, self._begun = None, reading.task
+    def _choose(self, since_ms: int | None) -> "_Reading[Object]":
+        begun = self._begun
+        # Nobody follows a reading that all have left: it is being cancelled.
+        is_open = begun is not None and not begun.is_over and begun.followers > 0
+        if begun is not None and is_open and since_ms is not None and begun.begun_ms >= since_ms:
+            return begun
+        if self._next is None:
+            self._next = _Reading()
+            self._next.task = asyncio.create_task(self._go_through(self._next, begun), name="read a list")
+        return self._next
+
+    async def _go_through(self, reading: "_Reading[Object]", before: "_Reading[Object] | None") -> None:
         try:
+            if before is not None and before.task is not None:
+                await asyncio.wait((before.task,))
+            self._next, self._begun = None, reading
+            reading.begun_ms = self._clock.now_ms()
             async for page in self._read():
                 if isinstance(page, Outcome):
                     reading.ended = page
                     break
                 reading.pages.append(page)
                 reading.turn()
+                # Who has found something leaves first: for the last one there is no next page.
+                await asyncio.sleep(0)
+            reading.error = None
         except Exception as error:  # noqa: BLE001  each of those that follow it raises it
             reading.error = error
         finally:
@@ -82,12 +100,14 @@ class SharedReading(Generic[Object]):
 
 class _Reading(Generic[Object]):
     def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self.followers = 0
+        self.begun_ms = 0
         self.pages: list[Sequence[Object]] = []
         self.ended: Outcome | None = None
-        self.error: Exception | None = None
+        # A reading that is cut off proves nothing.
+        self.error: Exception | None = NoAnswerError("the reading of the list was given up")
         self.is_over = False
-        self.followers = 0
-        self.task: asyncio.Task[None] | None = None
         self._turned = asyncio.Event()
 
     def turn(self) -> None:
