@@ -31,7 +31,7 @@ from fastpay.engine.feeds import Feeds
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ledger_ports import Ledger
 from fastpay.engine.ports import Changes, Credentials, IdempotencyRow, Reader
-from fastpay.engine.processors.calls import ProcessorCalls
+from fastpay.engine.processors.calls import CallTimes, ProcessorCalls
 from fastpay.engine.processors.configuration_ports import (
     Configuration,
     Configured,
@@ -250,8 +250,7 @@ class Paying:
             clock=clock,
             identifiers=identifiers,
             # Under callgrind, on a busy machine, the first payments take seconds.
-            timeout_ms=limits.processor_timeout_ms_max,
-            wait_ms=limits.processor_wait_ms_max,
+            times=CallTimes(timeout_ms=limits.processor_timeout_ms_max, wait_ms=limits.processor_wait_ms_max),
         )
         self._app = create_app(
             Services(

@@ -26,6 +26,10 @@ processor_idle_connection_ms = 4_000
 # How long a request that was cut off may still be on its way, or be worked on. Only then an inquiry that does
 # not find it is proof. It is longer than proxies and servers hold a request.
 processor_arrival_s = 120
+# An order is sent within this part of that time from the beginning of its attempt, or never. But a database
+# that is busy must not hold it up for too long where that time is set very short.
+processor_sending_part = 4
+processor_sending_ms_min = 2_000
 # Clocks of others differ by less.
 processor_clock_skew_s = 300
 # How often a read of an inquiry is sent while its time lasts, if the connection ends without an answer.

@@ -12,7 +12,7 @@ from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
 from fastpay.engine.processors.actions import CardholderActions
-from fastpay.engine.processors.calls import ProcessorCalls
+from fastpay.engine.processors.calls import CallTimes, ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.live_payments import LivePayments
 from fastpay.engine.processors.notices import ProcessorNotices
@@ -74,9 +74,12 @@ def open_live_payments(
         writer,
         clock=clock,
         identifiers=identifiers,
-        timeout_ms=settings.processor_timeout_ms,
-        wait_ms=settings.processor_wait_ms,
-        inquiry_s=settings.processor_inquiry_s,
+        times=CallTimes(
+            timeout_ms=settings.processor_timeout_ms,
+            wait_ms=settings.processor_wait_ms,
+            arrival_s=settings.processor_arrival_s,
+            inquiry_s=settings.processor_inquiry_s,
+        ),
     )
     janitor = AttemptJanitor(
         PostgresHousekeeping(pool),

@@ -224,9 +224,9 @@ PROCESSORS = (
     Mutant(
         "capture-once-more-after-an-unknown-outcome",
         CALLS,
-        "result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))",
-        "result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))"
-        " or result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))",
+        "result_of(await self._call(chosen, order_of(attempt), waiting.submission.moment_ms))",
+        "result_of(await self._call(chosen, order_of(attempt), waiting.submission.moment_ms))"
+        " or result_of(await self._call(chosen, order_of(attempt), waiting.submission.moment_ms))",
         (f"{FOLLOWED}::test_an_answer_that_is_lost_is_inquired_and_carried_out_at_most_once",),
     ),
     Mutant(

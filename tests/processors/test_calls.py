@@ -59,6 +59,23 @@ async def test_the_processor_is_asked_after_the_attempt_is_committed(database_ur
         ]
 
 
+async def test_an_order_that_was_held_up_for_long_is_not_sent_any_more(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The janitor counts from the beginning of the attempt until nothing can be on its way any more."""
+    processor = FakeProcessor()
+    async with shop(database_url, acquirer=processor) as own:
+        # A database that was down tells of the commit when it is back.
+        monkeypatch.setattr(own.calls, "_sending_ms", -1)
+        late = await own.pay(key="order")
+        assert (status_of(late), late.answer.error is not None) == ("requires_payment_method", True)
+        assert ((await own.attempt()).status, processor.orders) == ("not_sent", [])
+        assert await own.in_doubt() == 0
+        monkeypatch.undo()
+        assert status_of(await own.pay(key="another")) == "succeeded"
+        assert len(processor.orders) == 1
+
+
 async def test_a_decline_is_the_answer_and_the_same_answer_again(database_url: str) -> None:
     processor = FakeProcessor()
     processor.outcome = saying("declined", code="card_declined", decline_code="lost_card", message="No.")

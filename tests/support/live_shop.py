@@ -14,7 +14,7 @@ from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
-from fastpay.engine.processors.calls import ProcessorCalls
+from fastpay.engine.processors.calls import CallTimes, ProcessorCalls
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import CardData
 from fastpay.engine.processors.routed import Routed
@@ -52,9 +52,7 @@ class Shop:
             instance.writer,
             clock=CLOCK,
             identifiers=identifiers,
-            wait_ms=wait_ms,
-            timeout_ms=timeout_ms,
-            inquiry_s=0,
+            times=CallTimes(wait_ms=wait_ms, timeout_ms=timeout_ms, inquiry_s=0),
             calls_max=calls_max,
         )
         self.janitor = AttemptJanitor(

@@ -97,6 +97,15 @@ class _Waiting:
             self.answer.set_result(self.outcome)
 
 
+class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a call may take, a request waits for it, and an order may be on its way; the first inquiry."""
+
+    timeout_ms: int = limits.processor_timeout_ms
+    wait_ms: int = limits.processor_wait_ms
+    arrival_s: int = limits.processor_arrival_s
+    inquiry_s: int = limits.processor_inquiry_s
+
+
 class ProcessorCalls:
     """Routes live payments, calls their processors, and records what came of it."""
 
@@ -107,17 +116,18 @@ class ProcessorCalls:
         *,
         clock: Clock,
         identifiers: IdentifierFactory,
-        timeout_ms: int = limits.processor_timeout_ms,
-        wait_ms: int = limits.processor_wait_ms,
-        inquiry_s: int = limits.processor_inquiry_s,
+        times: "CallTimes | None" = None,
         calls_max: int = limits.processor_calls_max,
     ) -> None:
         self._processors = processors
         self._writer = writer
         self._clock = clock
         self._identifiers = identifiers
-        self._timeout_ms, self._wait_ms, self._inquiry_s = timeout_ms, wait_ms, inquiry_s
-        self._in_flight = InFlight(calls_max, timeout_ms=timeout_ms)
+        times = times or CallTimes()
+        self._timeout_ms, self._wait_ms, self._inquiry_s = times.timeout_ms, times.wait_ms, times.inquiry_s
+        part_ms = times.arrival_s * 1_000 // limits.processor_sending_part
+        self._sending_ms = max(part_ms, limits.processor_sending_ms_min)
+        self._in_flight = InFlight(calls_max, timeout_ms=times.timeout_ms)
         self._outcomes = dict.fromkeys(_COUNTED, 0)
         # By how long requests wait: all live ones equally long, and those with test cards shorter.
         self._waits: dict[int, Alarms[_Waiting]] = {}
@@ -255,11 +265,11 @@ class ProcessorCalls:
         shown = waiting.outcome.answer.object_id
         intent = waiting.outcome.objects[shown or ""].object
         assert isinstance(intent, PaymentIntent | SetupIntent)
-        route = routed.route
+        route, begun_ms = routed.route, waiting.submission.moment_ms
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
             order = first_order(route, intent, routed)
-            outcome = await self._call(chosen, order)
+            outcome = await self._call(chosen, order, begun_ms)
             may_go_on = outcome.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
             following = self._route(routed.chosen[number]) if may_go_on else None
             command = command_of(
@@ -272,10 +282,10 @@ class ProcessorCalls:
                 # Before the outcome: a payment that has succeeded can be followed by another one.
                 scope = waiting.submission.scope
                 await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
-            await self._record(waiting, command, is_last=following is None)
+            recorded_ms = await self._record(waiting, command, is_last=following is None)
             if following is None:
                 break
-            route = following
+            route, begun_ms = following, recorded_ms
 
     async def _follow_up(self, followed: FollowUp, waiting: _Waiting) -> None:
         """Call the processor that has authorized the payment, and no other one, and record the outcome."""
@@ -285,17 +295,25 @@ class ProcessorCalls:
         processor = await self._processors.find(scope, attempt.processor)
         if processor is None:
             return
-        result = result_of(await self._call(ports.Chosen(attempt.processor, processor), order_of(attempt)))
+        chosen = ports.Chosen(attempt.processor, processor)
+        result = result_of(await self._call(chosen, order_of(attempt), waiting.submission.moment_ms))
         if result is not None:
             shown = waiting.outcome.answer.object_id
             command = outcomes.RecordOutcome(id=attempt.id, result=result, shown=shown, links=followed.links)
             await self._record(waiting, command, is_last=True)
 
-    async def _call(self, chosen: ports.Chosen, order: ports.Order) -> ports.Outcome:
-        """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome."""
+    async def _call(self, chosen: ports.Chosen, order: ports.Order, begun_ms: int) -> ports.Outcome:
+        """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome.
+
+        Its attempt was begun at `begun_ms`, from when on the janitor counts how long it may be on its way. So
+        it is not sent any more if a database that was down has held it up for a part of that.
+        """
         try:
-            call = chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
-            outcome = await self._in_flight.in_time(call)
+            if self._clock.now_ms() - begun_ms > self._sending_ms:
+                outcome = ports.Outcome(status="not_sent", reason="it was too late to send it")
+            else:
+                call = chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
+                outcome = await self._in_flight.in_time(call)
         except TimeoutError:
             outcome = ports.Outcome(status="unknown", reason="the processor did not answer in time")
         except Exception as error:  # noqa: BLE001  anything may have happened
@@ -315,8 +333,11 @@ class ProcessorCalls:
 
     async def _record(
         self, waiting: _Waiting, command: outcomes.RecordOutcome | AwaitAction, *, is_last: bool
-    ) -> None:
-        """Write an outcome. A failure that may pass is tried again, since nobody else knows the outcome."""
+    ) -> int:
+        """Write an outcome, and return the time of the command that did, in milliseconds since 1970.
+
+        A failure that may pass is tried again, since nobody else knows the outcome.
+        """
         is_early = self._clock.monotonic_ns() < waiting.until_ns
         if is_waited_for := is_last and is_early and not waiting.is_over:
             waiting.is_final = True
@@ -326,7 +347,8 @@ class ProcessorCalls:
                 amends = waiting.submission.digest or submission_digest(waiting.submission)
             waiting.is_uncertain = waiting.is_uncertain or bool(amends)
             try:
-                outcome = await self._writer.submit(self._submission(waiting.submission, command, amends))
+                submission = self._submission(waiting.submission, command, amends)
+                outcome = await self._writer.submit(submission)
             except _MAY_PASS as error:
                 # The key's answer may have changed or not: the client has to ask again.
                 waiting.tell(error)
@@ -340,7 +362,8 @@ class ProcessorCalls:
                 waiting.is_uncertain = False
             elif is_waited_for:
                 waiting.tell(outcome)
-            return
+            return submission.moment_ms
+        raise AssertionError("the last attempt returns or raises")
 
     def _submission(
         self, first: Submission, command: outcomes.RecordOutcome | AwaitAction, amends: bytes
