@@ -30,6 +30,8 @@ processor_arrival_s = 120
 # that is busy must not hold it up for too long where that time is set very short.
 processor_sending_part = 4
 processor_sending_ms_min = 2_000
+# How much later than its deadline a call ends that has not ended itself. Deadlines are looked at in turns.
+processor_lateness_ms = 250
 # Clocks of others differ by less.
 processor_clock_skew_s = 300
 # How often a read of an inquiry is sent while its time lasts, if the connection ends without an answer.

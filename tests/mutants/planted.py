@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.planted_console import CONSOLE
+from tests.mutants.planted_failover import FAILING_OVER
 from tests.mutants.planted_feeds import FEEDS
 from tests.mutants.planted_homes import FORWARDED
 from tests.mutants.planted_lanes import LANES
@@ -378,6 +379,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *ROLLOUT,
     *PROCESSORS,
     *SETTLEMENTS,
+    *FAILING_OVER,
     *SHARING,
     *RELAY,
 )

@@ -8,7 +8,6 @@ import pytest
 
 from fastpay import limits
 from fastpay.domain.objects import PaymentIntent
-from fastpay.domain.processor_objects import Attempt
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.ports import Outcome, Submission
@@ -57,23 +56,6 @@ async def test_the_processor_is_asked_after_the_attempt_is_committed(database_ur
         assert [(row["attempt_id"].hex, row["held"]) for row in seen] == [
             (processor.orders[0].reference[-32:], 1000)
         ]
-
-
-async def test_an_order_that_was_held_up_for_long_is_not_sent_any_more(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The janitor counts from the beginning of the attempt until nothing can be on its way any more."""
-    processor = FakeProcessor()
-    async with shop(database_url, acquirer=processor) as own:
-        # A database that was down tells of the commit when it is back.
-        monkeypatch.setattr(own.calls, "_sending_ms", -1)
-        late = await own.pay(key="order")
-        assert (status_of(late), late.answer.error is not None) == ("requires_payment_method", True)
-        assert ((await own.attempt()).status, processor.orders) == ("not_sent", [])
-        assert await own.in_doubt() == 0
-        monkeypatch.undo()
-        assert status_of(await own.pay(key="another")) == "succeeded"
-        assert len(processor.orders) == 1
 
 
 async def test_a_decline_is_the_answer_and_the_same_answer_again(database_url: str) -> None:
@@ -201,34 +183,6 @@ async def test_two_instances_ask_once(database_url: str) -> None:
         )
         await asyncio.gather(first.inquire(), second.inquire(), first.inquire(), second.inquire())
         assert len(processor.inquiries) == 1
-
-
-@pytest.mark.parametrize("status", ["not_sent", "refused"])
-async def test_another_processor_is_asked_only_if_the_first_did_nothing(
-    database_url: str, status: str
-) -> None:
-    first, second = FakeProcessor(), FakeProcessor()
-    first.outcome = saying(status)
-    async with shop(database_url, first=first, second=second) as own:
-        assert status_of(await own.pay(key="order")) == "succeeded"
-        attempts = await own.objects(Attempt)
-        assert sorted((one.processor, one.status) for one in attempts if isinstance(one, Attempt)) == [
-            ("first", status),
-            ("second", "approved"),
-        ]
-        assert first.orders[0].reference != second.orders[0].reference
-        assert list(second.charged.values()) == [1]
-        replay = await own.instance.writer.submit(await own.submission(await own.route(), key="order"))
-        assert replay.answer.provisional_until_ms is None
-
-
-async def test_nobody_else_is_asked_after_an_unknown_outcome_or_a_decline(database_url: str) -> None:
-    first, second = FakeProcessor(), FakeProcessor()
-    async with shop(database_url, first=first, second=second) as own:
-        for outcome in (saying("unknown"), saying("pending"), saying("declined")):
-            first.outcome = outcome
-            await own.pay()
-        assert (len(first.orders), len(second.orders)) == (3, 0)
 
 
 async def test_an_approval_of_another_amount_moves_nothing(database_url: str) -> None:

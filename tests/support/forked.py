@@ -42,8 +42,7 @@ def run_forked(
         source.seek(0)
         pid = os.fork()
         if pid == 0:
-            os.chdir(folder)
-            become(arguments, environment, *(file.fileno() for file in files))
+            become(arguments, environment, *(file.fileno() for file in files), folder=folder)
         status = _wait(pid, timeout_s)
         output.seek(0)
         errors.seek(0)
@@ -62,11 +61,18 @@ def _wait(pid: int, timeout_s: float) -> int:
 
 
 def become(
-    arguments: tuple[str, ...], environment: dict[str, str], source: int, output: int, errors: int
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    source: int,
+    output: int,
+    errors: int,
+    *,
+    folder: Path = Path(),
 ) -> NoReturn:
-    """Do in the child what `python -m fastpay` does, and end it."""
+    """Do in the child what `python -m fastpay` does in a folder, and end it."""
     status = 1
     try:
+        os.chdir(folder)
         os.dup2(source, 0)
         os.dup2(output, 1)
         os.dup2(errors, 2)

@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -119,11 +118,15 @@ def fresh_database(server_url: str, *, template: str) -> Iterator[str]:
         administration.execute(f"drop database {name} with (force)")
 
 
-@functools.cache
+_ADMINISTRATION: "dict[str, psycopg.Connection[Any]]" = {}
+
+
 def _administration(url: str) -> "psycopg.Connection[Any]":
     """Return a connection that is kept: hundreds of tests have a database of their own."""
-    connection = psycopg.connect(url, autocommit=True)
-    atexit.register(connection.close)
+    connection = _ADMINISTRATION.get(url)
+    if connection is None or connection.closed:
+        connection = _ADMINISTRATION[url] = psycopg.connect(url, autocommit=True)
+        atexit.register(connection.close)
     return connection
 
 

@@ -127,7 +127,10 @@ class ProcessorCalls:
         self._timeout_ms, self._wait_ms, self._inquiry_s = times.timeout_ms, times.wait_ms, times.inquiry_s
         part_ms = times.arrival_s * 1_000 // limits.processor_sending_part
         self._sending_ms = max(part_ms, limits.processor_sending_ms_min)
-        self._in_flight = InFlight(calls_max, timeout_ms=times.timeout_ms)
+        # One that is late ends its call itself, so that its circuit breaker knows. This is for all others.
+        ended_ms = times.timeout_ms + limits.processor_lateness_ms
+        self._in_flight = InFlight(calls_max, timeout_ms=ended_ms)
+        self._is_closed = False
         self._outcomes = dict.fromkeys(_COUNTED, 0)
         # By how long requests wait: all live ones equally long, and those with test cards shorter.
         self._waits: dict[int, Alarms[_Waiting]] = {}
@@ -142,6 +145,7 @@ class ProcessorCalls:
 
     async def close(self) -> None:
         """Leave the calls that are in flight: their attempts are open, and are inquired."""
+        self._is_closed = True
         for waits in self._waits.values():
             waits.close()
         await self._in_flight.cancel()
@@ -217,6 +221,7 @@ class ProcessorCalls:
             outcome.answer.error is not None
             or outcome.original_request_id is not None
             or outcome.answer.provisional_until_ms is None
+            or self._is_closed
         ):
             return outcome
         if routed is None:
@@ -283,7 +288,7 @@ class ProcessorCalls:
                 scope = waiting.submission.scope
                 await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
             recorded_ms = await self._record(waiting, command, is_last=following is None)
-            if following is None:
+            if following is None or recorded_ms is None:
                 break
             route, begun_ms = following, recorded_ms
 
@@ -333,10 +338,11 @@ class ProcessorCalls:
 
     async def _record(
         self, waiting: _Waiting, command: outcomes.RecordOutcome | AwaitAction, *, is_last: bool
-    ) -> int:
-        """Write an outcome, and return the time of the command that did, in milliseconds since 1970.
+    ) -> int | None:
+        """Write an outcome, and return when its command was made, in milliseconds since 1970.
 
-        A failure that may pass is tried again, since nobody else knows the outcome.
+        None if the payment does not go on: a webhook or an inquiry has ended the attempt, so that there is no
+        next one. A failure that may pass is tried again, since nobody else knows the outcome.
         """
         is_early = self._clock.monotonic_ns() < waiting.until_ns
         if is_waited_for := is_last and is_early and not waiting.is_over:
@@ -360,9 +366,10 @@ class ProcessorCalls:
             if outcome.answer.object_id is None:
                 # Somebody else has recorded it, or it contradicts what is known: the key's answer stays.
                 waiting.is_uncertain = False
-            elif is_waited_for:
+                return None
+            if is_waited_for:
                 waiting.tell(outcome)
-            return submission.moment_ms
+            return submission.moment_ms if _is_processing(outcome) else None
         raise AssertionError("the last attempt returns or raises")
 
     def _submission(
@@ -382,6 +389,13 @@ class ProcessorCalls:
 
 
 _COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
+
+
+def _is_processing(outcome: Outcome) -> bool:
+    shown = outcome.objects.get(outcome.answer.object_id or "")
+    return (
+        shown is not None and isinstance(shown.object, PaymentIntent) and shown.object.status == "processing"
+    )
 
 
 def _begun_by(outcome: Outcome) -> FollowUp:

@@ -96,6 +96,9 @@ class SharedReading(Generic[Object]):
         finally:
             reading.is_over = True
             reading.turn()
+            # Those that follow it have it. Nobody else needs its pages.
+            if self._begun is reading:
+                self._begun = None
 
 
 class _Reading(Generic[Object]):

@@ -1,6 +1,8 @@
 """fastpay/outbound/processors/shared_reading.py: who shares a reading of a list, and who must not."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
@@ -127,6 +129,24 @@ async def test_nothing_is_read_behind_the_page_that_answers_the_last_one() -> No
     assert await SharedReading(listing.read, HandClock()).look("b", since_ms=None) == PAGES[1]
     await settle(lambda: listing.open == 0)
     assert listing.read_pages == 2
+
+
+async def test_a_reading_that_is_over_keeps_no_page() -> None:
+    listing = Listing()
+    listing.let_go(len(PAGES))
+    listing.pages[0] = page = _Page(PAGES[0])
+    reading = SharedReading(listing.read, HandClock())
+    assert await reading.look("d", since_ms=None) == []
+    await settle(lambda: listing.open == 0)
+    await settle()
+    kept, listing.pages = weakref.ref(page), []
+    del page
+    gc.collect()
+    assert kept() is None
+
+
+class _Page(list[Thing]):
+    """A page that can be referred to weakly."""
 
 
 async def test_a_reading_that_is_cut_off_proves_nothing() -> None:
