@@ -65,12 +65,16 @@ async def connected(database_url: str) -> AsyncIterator[Any]:
     the connection ends meanwhile.
     """
     connection = await connect(database_url, answer_timeout_ms=limits.operator_timeout_ms)
+    lost = f"the connection to the database {redact(database_url)} was lost; see that PostgreSQL is well"
     try:
         yield connection
     except _ENDED as error:
-        raise ConnectionLost(
-            f"the connection to the database {redact(database_url)} was lost; see that PostgreSQL is well"
-        ) from error
+        raise ConnectionLost(lost) from error
+    except asyncpg.InterfaceError as error:
+        # What the driver also raises for a fault of ours says that it has ended, if it did so while idle.
+        if not connection.is_closed():
+            raise
+        raise ConnectionLost(lost) from error
     except TimeoutError as error:
         raise ConfigurationError(
             f"the database {redact(database_url)} does not answer; see that PostgreSQL is well"

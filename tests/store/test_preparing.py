@@ -1,5 +1,7 @@
 """What a start asks of the database before anything else, while connections are lost."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
@@ -7,6 +9,7 @@ from fastpay import limits
 from fastpay.operations import process
 from fastpay.store.connections import ConnectionLost, connected
 from tests.support.postgres_proxy import Proxy
+from tests.support.servers import PATIENCE_SECONDS
 
 
 async def test_a_start_goes_on_though_its_first_connection_is_lost(database_url: str) -> None:
@@ -58,6 +61,26 @@ async def test_a_server_that_ends_is_a_lost_connection(database_url: str, error:
     with pytest.raises(ConnectionLost, match="was lost; see that PostgreSQL is well"):
         async with connected(database_url):
             raise error
+
+
+async def test_a_connection_that_ended_while_it_was_idle_is_lost(database_url: str) -> None:
+    """The driver has noticed it by then, and raises what it raises for a fault of ours, too."""
+    with pytest.raises(ConnectionLost, match="was lost; see that PostgreSQL is well"):
+        await _ask_after_an_end(database_url)
+    with pytest.raises(asyncpg.InterfaceError, match="ours"):
+        async with connected(database_url):
+            raise asyncpg.InterfaceError("a fault of ours")
+
+
+async def _ask_after_an_end(database_url: str) -> None:
+    async with connected(database_url) as connection:
+        own, ended = await connection.fetchval("select pg_backend_pid()"), asyncio.Event()
+        connection.add_termination_listener(lambda _: ended.set())
+        async with connected(database_url) as other:
+            await other.execute("select pg_terminate_backend($1)", own)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await ended.wait()
+        await connection.fetchval("select 1")
 
 
 async def _ask_after_a_cut(proxy: Proxy) -> None:
