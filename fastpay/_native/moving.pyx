@@ -6,7 +6,7 @@ from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
 from libc.stdint cimport int64_t
 
 from fastpay._native.identifiers cimport IdentifierSequence
-from fastpay._native.structs cimport offset_of
+from fastpay._native.structs cimport offset_of, set_slot, slot_at
 
 
 cdef extern from "Python.h":
@@ -14,7 +14,6 @@ cdef extern from "Python.h":
     bint PyLong_CheckExact(PyObject* value)
     int64_t PyLong_AsLongLongAndOverflow(PyObject* value, int* overflow) except? -1
     object PyType_GenericAlloc(PyTypeObject* kind, Py_ssize_t count)
-    void Py_INCREF(PyObject* value)
 
 
 cdef enum:
@@ -75,15 +74,15 @@ cdef class Mover:
         debits = self._copied(source, _DEBITS_POSTED, debits)
         credits = self._copied(target, _CREDITS_POSTED, credits)
         made = PyType_GenericAlloc(<PyTypeObject*>self.transfer, 0)
-        _set(made, places[0], identifiers.make("tr"))
-        _set(made, places[1], kind)
-        _set(made, places[2], "posted")
-        _set(made, places[3], debit_id)
-        _set(made, places[4], credit_id)
-        _set(made, places[5], currency)
-        _set(made, places[6], amount)
-        _set(made, places[7], source_id)
-        _set(made, places[8], None)
+        set_slot(made, places[0], identifiers.make("tr"))
+        set_slot(made, places[1], kind)
+        set_slot(made, places[2], "posted")
+        set_slot(made, places[3], debit_id)
+        set_slot(made, places[4], credit_id)
+        set_slot(made, places[5], currency)
+        set_slot(made, places[6], amount)
+        set_slot(made, places[7], source_id)
+        set_slot(made, places[8], None)
         moved[debit_id] = debits
         moved[credit_id] = credits
         return made
@@ -95,10 +94,10 @@ cdef class Mover:
         cdef int64_t before, reserved, added
         if Py_TYPE(<object>account) != <PyTypeObject*>self.account:
             return None
-        if _slot(account, self.account_places[_MIN_BALANCE])[0] != <PyObject*>None:
+        if slot_at(account, self.account_places[_MIN_BALANCE])[0] != <PyObject*>None:
             return None
-        before = _number(_slot(account, self.account_places[posted])[0])
-        reserved = _number(_slot(account, self.account_places[pending])[0])
+        before = _number(slot_at(account, self.account_places[posted])[0])
+        reserved = _number(slot_at(account, self.account_places[pending])[0])
         added = _number(<PyObject*>amount)
         # Each is below a quarter of what 64 bits hold.
         if before < 0 or reserved < 0 or added < 0 or before + reserved + added > counter_max:
@@ -111,8 +110,8 @@ cdef class Mover:
         cdef int at
         for at in range(_ACCOUNT_FIELDS):
             if at != place:
-                _set(made, self.account_places[at], <object>_slot(account, self.account_places[at])[0])
-        _set(made, self.account_places[place], value)
+                set_slot(made, self.account_places[at], <object>slot_at(account, self.account_places[at])[0])
+        set_slot(made, self.account_places[place], value)
         return made
 
 
@@ -138,14 +137,3 @@ cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:
     for at, name in enumerate(names):
         places[at] = offset_of(struct_type, name)
     return 0
-
-
-cdef inline int _set(object made, Py_ssize_t place, object value) except -1:
-    """Set a field of a new instance."""
-    Py_INCREF(<PyObject*>value)
-    _slot(<PyObject*>made, place)[0] = <PyObject*>value
-    return 0
-
-
-cdef inline PyObject** _slot(PyObject* struct, Py_ssize_t place) noexcept:
-    return <PyObject**>(<char*>struct + place)

@@ -5,14 +5,13 @@ cimport cython
 from cpython.object cimport PyObject, PyTypeObject
 
 from fastpay._native.identifiers cimport IdentifierSequence
-from fastpay._native.structs cimport offset_of
+from fastpay._native.structs cimport offset_of, set_slot, slot_at
 
 
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict items, object key) except? NULL
     bint PyDict_Next(dict items, Py_ssize_t* position, PyObject** key, PyObject** value)
     object PyType_GenericAlloc(PyTypeObject* kind, Py_ssize_t count)
-    void Py_INCREF(PyObject* value)
     bint PyObject_TypeCheck(PyObject* value, PyTypeObject* kind)
 
 
@@ -55,19 +54,19 @@ cdef class Numbering:
             numbers[<object>identifier] = number
             made = PyType_GenericAlloc(<PyTypeObject*>self.versioned, 0)
             places = self.versioned_places
-            _set(made, places[0], <object>stored)
-            _set(made, places[1], number)
-            _set(made, places[2], last)
+            set_slot(made, places[0], <object>stored)
+            set_slot(made, places[1], number)
+            set_slot(made, places[2], last)
             versions.append(made)
         places = self.event_places
         for event_type, object_id in announced:
             sequence += 1
             made = PyType_GenericAlloc(<PyTypeObject*>self.event, 0)
-            _set(made, places[0], identifiers.make("evt"))
-            _set(made, places[1], event_type)
-            _set(made, places[2], sequence)
-            _set(made, places[3], object_id)
-            _set(made, places[4], numbers[object_id])
+            set_slot(made, places[0], identifiers.make("evt"))
+            set_slot(made, places[1], event_type)
+            set_slot(made, places[2], sequence)
+            set_slot(made, places[3], object_id)
+            set_slot(made, places[4], numbers[object_id])
             events.append(made)
         return versions, events
 
@@ -77,7 +76,7 @@ cdef class Numbering:
             return 1
         if not PyObject_TypeCheck(previous, <PyTypeObject*>self.versioned):
             raise TypeError(f"what is held must be {self.versioned.__name__}")
-        return <object>_slot(previous, self.versioned_places[1])[0] + 1
+        return <object>slot_at(previous, self.versioned_places[1])[0] + 1
 
 
 cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:
@@ -87,14 +86,3 @@ cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:
     for at, name in enumerate(names):
         places[at] = offset_of(struct_type, name)
     return 0
-
-
-cdef inline int _set(object made, Py_ssize_t place, object value) except -1:
-    """Set a field of a new instance."""
-    Py_INCREF(<PyObject*>value)
-    _slot(<PyObject*>made, place)[0] = <PyObject*>value
-    return 0
-
-
-cdef inline PyObject** _slot(PyObject* struct, Py_ssize_t place) noexcept:
-    return <PyObject**>(<char*>struct + place)

@@ -127,7 +127,7 @@ class ProcessorCalls:
         self._timeout_ms, self._wait_ms, self._inquiry_s = times.timeout_ms, times.wait_ms, times.inquiry_s
         part_ms = times.arrival_s * 1_000 // limits.processor_sending_part
         self._sending_ms = max(part_ms, limits.processor_sending_ms_min)
-        # One that is late ends its call itself, so that its circuit breaker knows. This is for all others.
+        # The deadline of the request itself comes first, so that the circuit breaker counts it as a failure.
         ended_ms = times.timeout_ms + limits.processor_lateness_ms
         self._in_flight = InFlight(calls_max, timeout_ms=ended_ms)
         self._is_closed = False

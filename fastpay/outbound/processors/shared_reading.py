@@ -3,10 +3,10 @@
 A server without searches shows what became of an order in its whole list only. If dozens of inquiries read
 that at once, a slow server answers none of them in time, and those that pay at it get no answer either.
 
-    who looks                                         follows
-    -----------------------------------------------   --------------------------------------------------
-    and the reading began late enough for that        the reading of now, from its first page
-    and it began before, so that it proves nothing    the next one, which begins once that one is over
+    the list is being read          who looks now follows
+    -----------------------------   ------------------------------------------------------
+    since `since_ms`, or later      this reading, from its first page
+    since before, or not at all     the next reading, which begins once this one is over
 
 A reading ends early if nobody follows it any more.
 """
