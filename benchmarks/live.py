@@ -163,6 +163,7 @@ def _serving(machine: Machine, number: int, delay_ms: int) -> Iterator[tuple[Tar
     ):
         live_key = asyncio.run(_configure(machine, database, port))
         more = {"FASTPAY_PROCESSOR_WAIT_MS": "100", "FASTPAY_PROCESSOR_TIMEOUT_MS": "300000"}
+        more["FASTPAY_PROCESSOR_ARRIVAL_S"] = "1200"
         with serve(
             "fastpay",
             database_url=database.url,

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import math
 import os
 import re
 import tomllib
@@ -44,7 +45,7 @@ StartTime = Annotated[int, Meta(ge=1_000, le=3_600_000)]
 LogDays = Annotated[int, Meta(ge=0, le=limits.request_log_days_max)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 AttemptDays = Annotated[int, Meta(ge=1, le=limits.webhook_attempt_days_max)]
-ArrivalTime = Annotated[int, Meta(ge=1, le=3_600)]
+ArrivalTime = Annotated[int, Meta(ge=limits.processor_arrival_s_min, le=limits.processor_arrival_s_max)]
 ProcessorTimeout = Annotated[int, Meta(ge=100, le=limits.processor_timeout_ms_max)]
 ProcessorWait = Annotated[int, Meta(ge=0, le=limits.processor_wait_ms_max)]
 InquiryTime = Annotated[int, Meta(ge=1, le=limits.processor_inquiry_s_max)]
@@ -191,6 +192,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if self.replica_url is not None and self.read_staleness_ms == 0:
             raise ConfigurationError(
                 "replica_url needs a read_staleness_ms above 0: a replica is always a little behind"
+            )
+        arrival_s_min = math.ceil(self.processor_timeout_ms * limits.processor_sending_part / 1_000)
+        if self.processor_arrival_s < arrival_s_min:
+            # An inquiry could take an order for lost whose call is still on.
+            raise ConfigurationError(
+                f"processor_arrival_s = {self.processor_arrival_s} is too short for processor_timeout_ms = "
+                f"{self.processor_timeout_ms}: it must be {arrival_s_min} at least, "
+                f"{limits.processor_sending_part} times as long"
             )
         for network in self.outbound_allowed_networks:
             try:

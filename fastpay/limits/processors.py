@@ -26,8 +26,10 @@ processor_idle_connection_ms = 4_000
 # How long a request that was cut off may still be on its way, or be worked on. Only then an inquiry that does
 # not find it is proof. It is longer than proxies and servers hold a request.
 processor_arrival_s = 120
-# An order is sent within this part of that time from the beginning of its attempt, or never. But a database
-# that is busy must not hold it up for too long where that time is set very short.
+processor_arrival_s_min = 3
+processor_arrival_s_max = 3_600
+# An order is sent within this part of that time from the beginning of its attempt, or never, and its call may
+# take as long. But a database that is busy must not hold it up for too long where that time is very short.
 processor_sending_part = 4
 processor_sending_ms_min = 2_000
 # How much later than its deadline a call ends that has not ended itself. Deadlines are looked at in turns.
@@ -51,3 +53,9 @@ resend_margin_s = 3_600
 authorization_resent_s = 43_200
 # Why a person has decided about an attempt as they did.
 review_note_chars_max = 500
+
+# The last moment at which an order is sent, and the longest call for which that time is allowed.
+assert (
+    processor_sending_ms_min + processor_arrival_s_min * 1_000 // processor_sending_part
+    <= processor_arrival_s_min * 1_000
+)

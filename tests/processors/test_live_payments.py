@@ -55,8 +55,8 @@ QUICK = {
 }
 # What the cardholder did is found by the client alone.
 UNASKED = {"FASTPAY_PROCESSOR_INQUIRY_S": "600"}
-# Nothing is on its way any more, and proof of absence comes as early as can be set.
-AFTER_A_KILL = {"FASTPAY_PROCESSOR_ARRIVAL_S": "1"}
+# Nothing is on its way any more, and the second inquiry, after 7 s, is early enough for a proof of absence.
+AFTER_A_KILL = {"FASTPAY_PROCESSOR_ARRIVAL_S": "7", "FASTPAY_PROCESSOR_TIMEOUT_MS": "1750"}
 
 
 class Front:

@@ -223,6 +223,18 @@ def test_networks_that_webhooks_may_be_sent_to_are_networks() -> None:
         load_settings(environment={"FASTPAY_OUTBOUND_ALLOWED_NETWORKS": "10.1.2.3/8"})
 
 
+def test_an_order_is_not_taken_for_lost_while_its_call_may_last() -> None:
+    chosen = {"FASTPAY_PROCESSOR_TIMEOUT_MS": "30001"}
+    with pytest.raises(ConfigurationError, match=r"processor_arrival_s = 120 is too short .* 121 at least"):
+        load_settings(environment=chosen)
+    longer = chosen | {"FASTPAY_PROCESSOR_ARRIVAL_S": "121"}
+    assert load_settings(environment=longer).processor_arrival_s == 121
+    assert load_settings(environment={"FASTPAY_PROCESSOR_TIMEOUT_MS": "30000"}).processor_arrival_s == 120
+    shortest = {"FASTPAY_PROCESSOR_TIMEOUT_MS": "500", "FASTPAY_PROCESSOR_ARRIVAL_S": "2"}
+    with pytest.raises(ConfigurationError, match=r"processor_arrival_s = '2' .* from 3 to 3600"):
+        load_settings(environment=shortest)
+
+
 def test_a_request_log_that_goes_nowhere_is_refused() -> None:
     chosen = {"FASTPAY_REQUEST_LOG": "sampled", "FASTPAY_REQUEST_LOG_DAYS": "0"}
     with pytest.raises(ConfigurationError, match="request_log has nowhere to go"):
