@@ -28,6 +28,7 @@ from fastpay._native import (
     json_pieces,
     params,
     passed_fields,
+    plain_http,
     target,
     transfers_json,
 )
@@ -47,6 +48,7 @@ from tests.reference import headers as plain_headers
 from tests.reference import json_pieces as plain_pieces
 from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
+from tests.reference import plain_http as plain_plain_http
 from tests.reference import sampling as plain_sampling
 from tests.reference import transfers_json as plain_transfers
 
@@ -83,6 +85,11 @@ _TRANSFERS = json.dumps(
     },
     separators=(",", ":"),
 ).encode()
+_ORDER_FIELDS = {
+    "Fastpay-Signature": f"t=1790000000,v2={64 * 'a'}",
+    "Idempotency-Key": "att_" + 32 * "0",
+    "Content-Type": "application/json",
+}
 _PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 _OBJECTS = 1_000
 _DEADLINES = 1_000
@@ -132,6 +139,17 @@ def test_first_look_at_the_texts_of_params(benchmark: BenchmarkFixture, made_by:
 @pytest.mark.parametrize("made_by", [params.EmptySearch, plain_params.EmptySearch], ids=["compiled", "plain"])
 def test_look_for_empty_params(benchmark: BenchmarkFixture, made_by: Callable[..., Any]) -> None:
     assert not benchmark(made_by().may_find, _PARAMS)
+
+
+@pytest.mark.parametrize("http", [plain_http, plain_plain_http], ids=["compiled", "plain"])
+def test_a_request_to_a_processor_and_its_answer(benchmark: BenchmarkFixture, http: Any) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 300\r\n\r\n" + b"a" * 300
+
+    def ask() -> Any:
+        http.write_request("POST", "/operations", "127.0.0.1:9", _ORDER_FIELDS, b"a" * 400)
+        return http.read_answer(answer)
+
+    assert benchmark(ask)[0] == 200
 
 
 @pytest.mark.parametrize("fields", [passed_fields, plain_passed_fields], ids=["compiled", "plain"])

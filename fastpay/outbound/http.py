@@ -15,10 +15,10 @@ import msgspec
 import yarl
 
 from fastpay import limits
+from fastpay._native.plain_http import write_request
 from fastpay.clock import SystemClock
 from fastpay.outbound.http1.answers import AnswerMalformedError
 from fastpay.outbound.http1.connection import Connection
-from fastpay.outbound.http1.heads import join_head
 from fastpay.outbound.http1.pool import Pool
 from fastpay.outbound.lookups import Lookups
 from fastpay.outbound.slots import Slots
@@ -57,7 +57,7 @@ class NotSentError(NoAnswerError):
 
 
 class _Server(NamedTuple):
-    """A server: its connections, and the line of the head that names it."""
+    """A server: its connections, and what names it in a head."""
 
     pool: Pool
     host: str
@@ -111,7 +111,7 @@ class HttpClient:
             if server is None or "#" in target:
                 origin, target = _split(url)
                 server = self._servers.get(origin) or await self._meet(origin)
-            message = _message(method, target, server.host, headers, body)
+            message = write_request(method, target, server.host, headers, body)
         except (OSError, ValueError) as error:
             raise NotSentError(str(error)) from error
         if not self._slots.take():
@@ -157,7 +157,7 @@ class HttpClient:
         if url.scheme == "https" and self._tls is None:
             # It reads the certificates of the system, which takes long.
             self._tls = await asyncio.to_thread(ssl.create_default_context)
-        met = _Server(self._open(url), f"Host: {url.host_port_subcomponent}")
+        met = _Server(self._open(url), url.host_port_subcomponent or "")
         return self._servers.setdefault(origin, met)
 
     def _open(self, url: yarl.URL) -> Pool:
@@ -194,11 +194,3 @@ def _split(url: str) -> tuple[str, str]:
         raise ValueError("the URL names no server")
     origin, target = parts.groups()
     return origin, target if target.startswith("/") else f"/{target}"
-
-
-def _message(method: str, target: str, host: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return a request in bytes. Raises: ValueError for what is no line of a head."""
-    lines = [f"{method} {target} HTTP/1.1", host, *[f"{name}: {value}" for name, value in headers.items()]]
-    if body or method != "GET":
-        lines.append(f"Content-Length: {len(body)}")
-    return join_head(lines) + b"\r\n\r\n" + body

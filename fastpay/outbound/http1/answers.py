@@ -15,6 +15,7 @@ folded lines, lines without CR, and control characters in fields. The rest is de
 from httptools import HttpParserError, HttpResponseParser
 
 from fastpay import limits
+from fastpay._native.plain_http import read_answer
 
 _INFORMATIONAL_MIN, _SWITCHING_PROTOCOLS, _FINAL_MIN, _FINAL_MAX = 100, 101, 200, 599
 _NOT_MODIFIED = 304
@@ -60,6 +61,13 @@ class AnswerReader:
     def feed(self, data: bytes) -> None:
         """Read what came. Raises: AnswerMalformedError."""
         assert self._parser is not None
+        if not (self.has_begun or self._is_head) and (plain := read_answer(data)) is not None:
+            # Most are here at once and say nothing unusual. The parser is where it was: before an answer.
+            self.status, self.fields, body = plain
+            self._pieces.append(body)
+            self.length = self.buffered = len(body)
+            self.has_begun = self.is_over = self.keeps = True
+            return
         self.has_begun, before = True, self.buffered
         try:
             self._parser.feed_data(data)
