@@ -1,24 +1,13 @@
 """Time and randomness, behind one interface so that tests and simulations can replace both."""
 
-import os
-import struct
 import time
-from collections import deque
-from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
 from fastpay import limits
+from fastpay._native import entropy
 
-_BLOCK_BYTES = 16
-_BLOCK = struct.Struct(f"{_BLOCK_BYTES}s")
-_only = itemgetter(0)
 _SCHEDULED = Path("/proc/thread-self/schedstat")
-
-# Entropy drawn ahead, because each draw is a system call. Taking a block from a deque is atomic, so that no
-# two threads get the same one; a forked child starts with none.
-_blocks: deque[bytes] = deque()
-os.register_at_fork(after_in_child=_blocks.clear)
 
 
 class Clock(Protocol):
@@ -41,19 +30,10 @@ class SystemClock:
         """Return the wall clock in milliseconds since 1970, UTC."""
         return time.time_ns() // 1_000_000
 
-    # The function itself: a method around it would cost more than the reading, several times a request.
+    # The functions themselves: a method around each would cost more than what it calls, several times a
+    # request.
     monotonic_ns = staticmethod(time.monotonic_ns)
-
-    def random_bytes(self, count: int) -> bytes:
-        """Return `count` random bytes, fit for keys and identifiers."""
-        if count > _BLOCK_BYTES:
-            return os.urandom(count)
-        try:
-            return _blocks.popleft()[:count]
-        except IndexError:
-            drawn = os.urandom(_BLOCK_BYTES * limits.entropy_blocks_drawn)
-            _blocks.extend(map(_only, _BLOCK.iter_unpack(drawn[_BLOCK_BYTES:])))
-            return drawn[:count]
+    random_bytes = staticmethod(entropy.random_bytes)
 
 
 def running_ns() -> int:

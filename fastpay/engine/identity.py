@@ -8,7 +8,7 @@ from fastpay.errors import ClockSkewed
 
 _COUNT_BITS = 12
 _COUNT_MAX = (1 << _COUNT_BITS) - 1
-_VERSION = 7
+_VERSION = 7 << _COUNT_BITS
 _TAIL_BYTES = 8
 _REQUEST_BYTES = 12
 
@@ -33,10 +33,11 @@ class IdentifierFactory:
     keep them apart from earlier ones of the same moment. Source: RFC 9562 6.2, methods 1 and 4.
     """
 
-    __slots__ = ("_clock", "_count", "_moment_ms", "_reason")
+    __slots__ = ("_count", "_moment_ms", "_now_ms", "_random_bytes", "_reason")
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        # Bound directly: every request uses these.
+        self._now_ms, self._random_bytes = clock.now_ms, clock.random_bytes
         self._moment_ms = 0
         self._count = 0
         # Why no stamps are made now, None while they are.
@@ -63,17 +64,15 @@ class IdentifierFactory:
         """Return the next stamp. Raises: ClockSkewed."""
         if self._reason is not None:
             raise ClockSkewed(self._reason)
-        now_ms = self._clock.now_ms()
-        if now_ms > self._moment_ms or now_ms < self._moment_ms - limits.identifiers_ahead_ms_max:
-            self._moment_ms = now_ms
-            self._count = 0
+        now_ms, moment_ms, count = self._now_ms(), self._moment_ms, 0
+        if now_ms > moment_ms or now_ms < moment_ms - limits.identifiers_ahead_ms_max:
+            self._moment_ms = moment_ms = now_ms
         elif self._count < _COUNT_MAX:
-            self._count += 1
+            count = self._count + 1
         else:
-            self._moment_ms += 1
-            self._count = 0
-        head = self._moment_ms << 16 | _VERSION << _COUNT_BITS | self._count
-        return Stamp(self._moment_ms, head, self._clock.random_bytes(_TAIL_BYTES))
+            self._moment_ms = moment_ms = moment_ms + 1
+        self._count = count
+        return Stamp(moment_ms, moment_ms << 16 | _VERSION | count, self._random_bytes(_TAIL_BYTES))
 
     def identifier(self, prefix: str) -> str:
         """Return an identifier that no command makes: `IdentifierSequence` counts on from there.
@@ -86,4 +85,4 @@ class IdentifierFactory:
 
     def request_id(self) -> str:
         """Return a random identifier for a request."""
-        return "req_" + self._clock.random_bytes(_REQUEST_BYTES).hex()
+        return "req_" + self._random_bytes(_REQUEST_BYTES).hex()

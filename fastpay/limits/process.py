@@ -1,7 +1,9 @@
 """Bounds of the process: memory, start and stop, its dependencies, its clock, embedded servers."""
 
 # Memory, files, and how long keys are remembered at least.
-entropy_blocks_drawn = 256
+entropy_bytes_drawn = 4_096
+# More at once is drawn for itself.
+entropy_ahead_bytes_max = 16
 young_objects_max = 10_000
 open_files_min = 4_096
 idempotency_retention_hours_min = 24

@@ -8,6 +8,7 @@ from pathlib import PurePath
 COVERED_ELSEWHERE = {
     "acceptor": "tests/attacks/",
     "awaitables": "tests/transport/",
+    "entropy": "tests/unit/test_clock.py",
     "exchange": "tests/transport/",
     "fields": "tests/transport/",
     "http1": "tests/transport/",

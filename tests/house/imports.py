@@ -71,6 +71,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
     "api": frozenset({"_native", "domain", "engine"}),
     "signing": frozenset(),
     "operations": _SERVING,
+    "clock": frozenset({"_native.entropy"}),
     "cli": frozenset({"admin", "domain", "operations", "store"}),
     "__main__": frozenset({"cli"}),
 }

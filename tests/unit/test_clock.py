@@ -11,7 +11,7 @@ from fastpay import clock as clocks
 from fastpay import limits
 from fastpay.clock import DatabaseClock, SystemClock, processor_ns
 
-_DRAWS = 4 * limits.entropy_blocks_drawn
+_DRAWS = limits.entropy_bytes_drawn // 4
 
 
 @pytest.mark.parametrize("count", [0, 1, 8, 15, 16, 17, 64])
