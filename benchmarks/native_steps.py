@@ -24,11 +24,13 @@ from benchmarks.load.serving import free_port
 from benchmarks.peers import bare
 from fastpay._native import (
     digit_runs,
+    entropy,
     headers,
     json_pieces,
     params,
     passed_fields,
     plain_http,
+    response_head,
     target,
     transfers_json,
 )
@@ -49,6 +51,7 @@ from tests.reference import json_pieces as plain_pieces
 from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
 from tests.reference import plain_http as plain_plain_http
+from tests.reference import response_head as plain_response_head
 from tests.reference import sampling as plain_sampling
 from tests.reference import transfers_json as plain_transfers
 
@@ -114,6 +117,17 @@ def test_arrays_of_64_records_in_plain_python(benchmark: BenchmarkFixture) -> No
 @pytest.mark.parametrize("decode", [headers.decode, plain_headers.decode], ids=["compiled", "plain"])
 def test_headers_as_text(benchmark: BenchmarkFixture, decode: Callable[..., Any]) -> None:
     assert benchmark(decode, _HEADERS)["accept"] == "*/*"
+
+
+@pytest.mark.parametrize("made_by", [response_head, plain_response_head], ids=["compiled", "plain"])
+def test_the_fields_of_a_response(benchmark: BenchmarkFixture, made_by: Any) -> None:
+    echoes = [(b"stripe-version", b"2025-09-30.clover")]
+    uncached = (b"cache-control", b"private, no-store")
+    assert len(benchmark(made_by.fields_of, b"application/json", b"{}", "req_1", uncached, (), echoes)) == 5
+
+
+def test_draw_random_bytes(benchmark: BenchmarkFixture) -> None:
+    assert len(benchmark(entropy.random_bytes, 12)) == 12
 
 
 @pytest.mark.parametrize(

@@ -7,3 +7,4 @@ cdef class Fields:
     cdef bytes tracestate
 
 cdef bint read(Fields fields, list headers, bint is_tracing) except -1
+cdef bint is_plain_version(bytes value) noexcept

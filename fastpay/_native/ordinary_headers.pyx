@@ -91,7 +91,7 @@ cdef bint read(Fields fields, list headers, bint is_tracing) except -1:
                 return False
             fields.if_none_match = value
         elif size == 14 and memcmp(text, b"stripe-version", 14) == 0:
-            if fields.version is not None or not _is_fit(value):
+            if fields.version is not None or not is_plain_version(value):
                 return False
             fields.version = value
         elif size == 15 and memcmp(text, b"accept-encoding", 15) == 0:
@@ -121,7 +121,7 @@ cdef bint _is_harmless(const char* text, Py_ssize_t size) noexcept:
     return False
 
 
-cdef bint _is_fit(bytes value) noexcept:
+cdef bint is_plain_version(bytes value) noexcept:
     # Whether this is plainly a version: a date, and a name behind it or none. All else is for the long way.
     cdef const unsigned char* text = <const unsigned char*>PyBytes_AS_STRING(value)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(value)

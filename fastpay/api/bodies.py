@@ -1,30 +1,40 @@
 """Reading the body of a request, within a bound."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
+from fastpay._native.headers import Headers
 from fastpay.errors import BodyTooLarge
-
-_LENGTH_DIGITS_MAX = 18
 
 
 class ClientGone(Exception):
     """The client disconnected before its request was read, so nothing is answered."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max: int) -> bytes:
+async def read_body(receive: Receive, headers: Headers, body_bytes_max: int) -> bytes:
     """Read a whole body. Raises: ClientGone; BodyTooLarge as soon as the size is known."""
-    length = headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > _LENGTH_DIGITS_MAX or int(length) > body_bytes_max):
+    message = await begin_body(receive, headers, body_bytes_max)
+    return whole_body(message, body_bytes_max) or await read_rest(receive, message, body_bytes_max)
+
+
+def begin_body(receive: Receive, headers: Headers, body_bytes_max: int) -> Awaitable[Message]:
+    """Return what waits for the first message of a body. Raises: BodyTooLarge if it is announced as such."""
+    if headers.content_length() > body_bytes_max:
         raise _too_large(body_bytes_max)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        # Nearly every body comes whole.
-        whole: bytes = message.get("body", b"")
-        if len(whole) > body_bytes_max:
-            raise _too_large(body_bytes_max)
-        return whole
+    return receive()
+
+
+def whole_body(message: Message, body_bytes_max: int) -> bytes | None:
+    """Return a body that came whole in its first message; None or nothing if `read_rest` has to tell."""
+    if message.get("more_body", True):
+        return None
+    body: bytes = message.get("body", b"")
+    return body if len(body) <= body_bytes_max else None
+
+
+async def read_rest(receive: Receive, message: Message, body_bytes_max: int) -> bytes:
+    """Read a body of which `message` is the beginning. Raises: as `read_body`."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -36,7 +46,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], body_bytes_max
             raise _too_large(body_bytes_max)
         chunks.append(chunk)
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            return chunk if len(chunks) == 1 else b"".join(chunks)
         message = await receive()
 
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
+from fastpay._native.headers import Headers
 from fastpay.api import challenge_html
 from fastpay.api.bodies import ClientGone, read_body
 from fastpay.api.challenges import PATH, with_result
@@ -202,7 +203,7 @@ class ChallengePage:
 
 async def _read_outcome(scope: Scope, receive: Receive) -> str:
     """Return what the form says. Raises: Forbidden if it is another site's, InvalidRequest."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = Headers(dict(scope["headers"]).items())
     # Browsers say where a form was sent from. The token protects the page without it too.
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise Forbidden("The form was not this page's.")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from fastpay import limits
+from fastpay._native.headers import Headers
 from fastpay.api.card_texts import CardTexts
 from fastpay.api.cors import Cors
 from fastpay.api.request_notes import RequestNotes
@@ -98,7 +99,7 @@ class Call(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     method: str
     path: str
     arguments: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Headers
     # The request as ASGI has it.
     asgi: Mapping[str, Any]
     query: bytes

@@ -5,11 +5,12 @@ answer. A bad request is refused at the first step that can know it, and costs n
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
+from fastpay._native.headers import Headers
 from fastpay._native.headers import decode as decode_headers
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
@@ -18,11 +19,9 @@ from fastpay.api.authentication import (
     authenticate,
     check_access,
     check_signature,
-    is_signed,
     key_of,
-    known,
 )
-from fastpay.api.bodies import ClientGone, read_body
+from fastpay.api.bodies import ClientGone, begin_body, read_body, read_rest, whole_body
 from fastpay.api.browsers import refuse_secret_key, take_key, without_telemetry
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
@@ -46,6 +45,7 @@ from fastpay.observability.traces import Trace
 
 _log = telemetry.Log("fastpay.api")
 
+_NO_HEADERS = Headers(())
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
 _SINGLE_HEADERS = frozenset(
@@ -67,7 +67,7 @@ class _Path:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = self._services.identifiers.request_id()
-        headers: Mapping[str, str] = {}
+        headers = _NO_HEADERS
         note = None if self._notes is None else self._notes.begin(scope)
         tracer, trace, begun_ns = traces.tracer(), None, 0
         if tracer is not None:
@@ -90,8 +90,11 @@ class _Path:
             reply = conditional(reply, headers.get("if-none-match"))
         reply = encoded(reply, headers.get("accept-encoding"))
         method: str = scope["method"]
-        echoes, is_head = _echoes(method, headers), method == "HEAD"
-        if "origin" in headers:
+        is_head = method == "HEAD"
+        echoes = headers.plain_echoes(is_head or method == "GET")
+        if echoes is None:
+            echoes = _echoes(method, headers)
+        if headers.is_special and "origin" in headers:
             echoes.extend(self._services.cors.headers(headers["origin"]))
         if note is not None:
             note.end(request_id, reply.status)
@@ -119,12 +122,7 @@ class _Path:
         return failure(error, headers, request_log_url=url, public_url=public_url)
 
     async def _reply(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        request_id: str,
-        trace: Trace | None,
+        self, scope: Scope, receive: Receive, headers: Headers, request_id: str, trace: Trace | None
     ) -> Reply:
         raise NotImplementedError
 
@@ -145,42 +143,40 @@ class ServedPath(_Path):
         self._shortcut = shortcut
 
     async def _reply(
-        self,
-        scope: Scope,
-        receive: Receive,
-        headers: Mapping[str, str],
-        request_id: str,
-        trace: Trace | None,
+        self, scope: Scope, receive: Receive, headers: Headers, request_id: str, trace: Trace | None
     ) -> Reply:
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
         endpoint = self._endpoints.get(method)
         if endpoint is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers, self._template)
-        check_version(headers.get("stripe-version"))
-        refuse_secret_key(headers)
-        policy, services, params = endpoint.policy, self._services, endpoint.contract.params
-        timing = Timing(services.clock.monotonic_ns()) if headers.get(TIMING_HEADER) == "1" else None
+        policy, services, is_special = endpoint.policy, self._services, headers.is_special
+        timing = self._check_special(headers) if is_special else None
         query: bytes = scope["query_string"]
         # Only this list may hold the body, so that `Call.take_body` can free it.
         unread: list[bytes] = []
-        authorization = headers.get("authorization")
-        if authorization is None and policy.is_public:
-            query, authorization = await _take_key(query, receive, headers, unread, method=method)
-        credentials = known(services.keys, authorization) or await authenticate(
-            services.keys, authorization, scope.get("client")
-        )
+        token = headers.bearer_token()
+        credentials = None if token is None else services.keys.known(token)
+        if credentials is None:
+            query, credentials = await self._authenticate(scope, receive, headers, unread, policy)
+        params = endpoint.contract.params
         note = None if self._notes is None else scope[NOTE].authenticated(credentials, params)
-        check_access(credentials, headers, is_public=policy.is_public)
+        is_publishable = credentials.kind == "publishable"
+        if is_special or is_publishable:
+            check_access(credentials, headers, is_public=policy.is_public)
         # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
-        body_bytes_max = _body_bytes_max(policy, services, credentials)
+        body_bytes_max = _body_bytes_max(policy, services, is_publishable)
         if method != "GET" and not unread:
-            unread.append(await read_body(receive, headers, body_bytes_max))
+            # Nearly every body comes whole, and `read_body` would be one more coroutine for each.
+            message = await begin_body(receive, headers, body_bytes_max)
+            unread.append(
+                whole_body(message, body_bytes_max) or await read_rest(receive, message, body_bytes_max)
+            )
         name = None
-        if is_signed(credentials, headers):
+        if credentials.must_sign or (is_special and SIGNATURE_HEADER in headers):
             signed = unread or [await read_body(receive, headers, body_bytes_max)]
             name = check_signature(credentials, headers, scope, signed[0], services.clock.now_ms())
-        if credentials.kind == "publishable":
+        if is_publishable:
             query = _remove_telemetry(query, unread, headers)
         elif method == "GET" and self._shortcut is not None:
             self._admit(self._shortcut, credentials, headers["authorization"])
@@ -208,12 +204,34 @@ class ServedPath(_Path):
         if shares is not None and not shares.enter(credentials.scope):
             await shares.wait(credentials.scope)
         try:
-            answering = _in_turn(endpoint, call) if _is_long(unread) else endpoint.answer(call)
+            is_long = len(unread) > 0 and len(unread[0]) > limits.short_body_bytes
+            answering = _in_turn(endpoint, call) if is_long else endpoint.answer(call)
             reply = await (in_time(answering) if policy.is_timed(query) else answering)
         finally:
             if shares is not None:
                 shares.leave(credentials.scope)
         return reply if call.timing is None else timed(reply, call, call.timing)
+
+    def _check_special(self, headers: Headers) -> Timing | None:
+        """Check headers that few requests have; return the timing that one may ask for.
+
+        Raises: InvalidRequest, Forbidden.
+        """
+        check_version(headers.get("stripe-version"))
+        refuse_secret_key(headers)
+        return Timing(self._services.clock.monotonic_ns()) if headers.get(TIMING_HEADER) == "1" else None
+
+    async def _authenticate(
+        self, scope: Scope, receive: Receive, headers: Headers, unread: list[bytes], policy: Policy
+    ) -> tuple[bytes, Credentials]:
+        """Return the query, and the credentials of a key that has to be looked up, or is no bearer token.
+
+        The body is put into `unread`, if it was read. Raises: FastpayError, ClientGone.
+        """
+        query, authorization = scope["query_string"], headers.get("authorization")
+        if authorization is None and policy.is_public:
+            query, authorization = await _take_key(query, receive, headers, unread, method=scope["method"])
+        return query, await authenticate(self._services.keys, authorization, scope.get("client"))
 
     def _authenticated(self, timing: Timing, credentials: Credentials) -> Timing | None:
         """End the first stage of a request's timing. Return None without a secret key, which gets none."""
@@ -246,7 +264,7 @@ class PublicPath(_Path):
         """Return what is read. Raises: FastpayError."""
         raise NotImplementedError
 
-    async def _reply(self, scope: Scope, receive: Receive, headers: Mapping[str, str], *_: object) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, headers: Headers, *_: object) -> Reply:
         if scope["method"] not in _SAFE_METHODS:
             return _method_refused(scope["method"], ["GET", "HEAD"], headers)
         return await self.read()
@@ -288,7 +306,7 @@ def _noted(note: Note | None, error: Exception, request_id: str) -> str | None:
     return None if note is None else note.failed(error, request_id)
 
 
-def read_headers(scope: Scope) -> dict[str, str]:
+def read_headers(scope: Scope) -> Headers:
     """Return the headers of a request by name, in lower case.
 
     Raises: InvalidRequest for a repeated header of which two readers may use different values.
@@ -297,13 +315,12 @@ def read_headers(scope: Scope) -> dict[str, str]:
     return _merged(scope["headers"]) if headers is None else headers
 
 
-def _origin_of(scope: Scope) -> dict[str, str]:
+def _origin_of(scope: Scope) -> Headers:
     """Return the Origin alone, so that a page can read why its headers were refused."""
-    origin = dict(scope["headers"]).get(b"origin")
-    return {} if origin is None else {"origin": origin.decode("latin-1")}
+    return Headers([pair for pair in scope["headers"] if pair[0] == b"origin"][-1:])
 
 
-def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return headers of which some are repeated."""
     merged: dict[str, str] = {}
     for name, value in pairs:
@@ -315,11 +332,7 @@ def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             if key in _JOINED_HEADERS:
                 text = f"{merged[key]}, {text}"
         merged[key] = text
-    return merged
-
-
-def _is_long(unread: Sequence[bytes]) -> bool:
-    return len(unread) > 0 and len(unread[0]) > limits.short_body_bytes
+    return Headers((name.encode("latin-1"), text.encode("latin-1")) for name, text in merged.items())
 
 
 async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
@@ -329,22 +342,23 @@ async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
         return await endpoint.answer(call)
 
 
-def _body_bytes_max(policy: Policy, services: Services, credentials: Credentials) -> int:
-    if credentials.kind == "publishable":
+def _body_bytes_max(policy: Policy, services: Services, is_publishable: bool) -> int:
+    body_bytes_max = services.settings.body_bytes_max
+    if is_publishable:
         # Such a key is public.
-        return min(services.settings.body_bytes_max, limits.publishable_body_bytes_max)
-    return services.settings.body_bytes_max * policy.body_factor
+        return min(body_bytes_max, limits.publishable_body_bytes_max)
+    return body_bytes_max * policy.body_factor
 
 
 async def _take_key(
-    query: bytes, receive: Receive, headers: Mapping[str, str], unread: list[bytes], *, method: str
+    query: bytes, receive: Receive, headers: Headers, unread: list[bytes], *, method: str
 ) -> tuple[bytes, str | None]:
     """Return the query, and the Authorization header that a publishable key in query or body stands for.
 
     The body is put into `unread`, if it was read. Raises: ClientGone, BodyTooLarge.
     """
     query, authorization = take_key(query)
-    if authorization is None and method != "GET" and may_be_form(headers.get("content-type")):
+    if authorization is None and method not in _SAFE_METHODS and may_be_form(headers.get("content-type")):
         # Nobody is known to have sent it yet, so it must be short.
         body, authorization = take_key(await read_body(receive, headers, limits.short_body_bytes))
         unread.append(body)

@@ -7,6 +7,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
+from fastpay._native.headers import Headers
 from fastpay.api.bodies import ClientGone, read_body
 from fastpay.api.context import Services
 from fastpay.api.errors import JSON_TYPE, error_body, status_of
@@ -57,7 +58,7 @@ class ProcessorWebhooks:
         live, name = self._services.live_payments, scope["path_params"]["name"]
         if live is None or len(name) > limits.processor_name_chars_max:
             raise UnknownRoute("There is no processor of this name.")
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = Headers(dict(scope["headers"]).items())
         body = await read_body(receive, headers, limits.processor_notice_bytes_max)
         if not await live.notices.receive(name, headers, body, request_id=request_id):
             raise InvalidRequest("The signature is not one of a processor of this name.")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Receive, Send
 
+from fastpay._native.response_head import fields_of
 from fastpay.api.context import Reply, Stream
 from fastpay.api.etags import CACHE_CONTROL
 
@@ -15,19 +16,17 @@ async def respond(
     send: Send, reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str, *, is_head: bool
 ) -> None:
     """Send a reply with the headers that every answer has."""
-    await send(head_of(reply, echoes, request_id))
+    await send(head_of(reply, list(echoes), request_id))
     await send(body_of(reply, is_head=is_head))
 
 
-def head_of(reply: Reply, echoes: Sequence[tuple[bytes, bytes]], request_id: str) -> Message:
+def head_of(reply: Reply, echoes: list[tuple[bytes, bytes]], request_id: str) -> Message:
     """Return the message that begins a response."""
     status = reply.status
-    out = [(b"request-id", request_id.encode()), _UNCACHED, *reply.headers, *echoes]
-    if status != 304:
-        if reply.stream is None:
-            out.insert(0, (b"content-length", str(len(reply.body)).encode()))
-        out.insert(0, (b"content-type", reply.content_type))
-    return {"type": "http.response.start", "status": status, "headers": out}
+    content_type = None if status == 304 else reply.content_type
+    body = None if status == 304 or reply.stream is not None else reply.body
+    fields = fields_of(content_type, body, request_id, _UNCACHED, reply.headers, echoes)
+    return {"type": "http.response.start", "status": status, "headers": fields}
 
 
 def body_of(reply: Reply, *, is_head: bool) -> Message:

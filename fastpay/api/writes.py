@@ -6,7 +6,6 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from fastpay import limits
 from fastpay._native import digit_runs
-from fastpay._native.headers import is_plain_key
 from fastpay.api import answers
 from fastpay.api.authentication import refuse_repeated
 from fastpay.api.card_texts import may_hold_card_number
@@ -83,15 +82,18 @@ class Write(Generic[_Params]):
         # Not by a property of the call, here and below: each costs 400 instructions.
         scope = call.credentials.scope
         call.services.writer.admit(scope)
-        deadline_ns = _deadline(call) if "fastpay-timeout-ms" in call.headers else None
-        idempotency_key = call.headers.get("idempotency-key")
-        if idempotency_key is not None and not is_plain_key(idempotency_key):
-            idempotency_key = _checked_key(call, idempotency_key)
+        headers = call.headers
+        deadline_ns = None
+        if headers.is_special and "fastpay-timeout-ms" in headers:
+            deadline_ns = _deadline(call)
+        idempotency_key = headers.plain_key()
+        if idempotency_key is None and "idempotency-key" in headers:
+            idempotency_key = _checked_key(call, headers["idempotency-key"])
         if self._path_kind is not None:
             kinds.check(self._path_kind, call.arguments["id"])
         if self._decode is not None:
             params = await self._decode(call)
-        elif call.body_bytes > limits.short_body_bytes:
+        elif call.unread and len(call.unread[0]) > limits.short_body_bytes:
             params = await self._decode_long(call)
         else:
             params = self._decode_params(call)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from fastpay._native.headers import Headers
 from fastpay.admin.console.ports import Done, Operator, Order
 from fastpay.api.context import Call, Services
 from fastpay.api.decoding import FORM
@@ -99,7 +100,7 @@ class EndpointDesk:
             method=asked.method,
             path=_PATH,
             arguments={} if is_new else {"id": order.subject},
-            headers={"content-type": FORM},
+            headers=Headers([(b"content-type", FORM.encode())]),
             asgi={},
             query=b"",
             unread=[urlencode(asked.params(order.fields)).encode()],

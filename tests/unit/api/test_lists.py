@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fastpay._native.headers import Headers
 from fastpay.api.context import Call
 from fastpay.api.list_params import ListParams
 from fastpay.api.lists import List, Owner
@@ -267,7 +268,7 @@ def test_what_an_object_owns_is_filtered_by_the_attribute_that_refers_to_it(api:
         method="GET",
         path=f"/v1/payment_methods/{method}/charges",
         arguments={"id": method},
-        headers={},
+        headers=Headers(()),
         asgi={},
         query=b"",
         unread=[],
