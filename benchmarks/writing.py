@@ -3,28 +3,32 @@
 Run: pytest benchmarks/writing.py. A batch has 64 payments; divide by that.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
-from fastpay._native.tails import Tails
+from fastpay._native.grouping import group, spread
+from fastpay._native.packing import Packer
 from fastpay.domain.objects import PaymentIntent
 from fastpay.store import columns, rows
-from tests.reference import tails as plain_tails
+from tests.reference import grouping as plain_grouping
+from tests.reference import packing as plain_packing
 
 _BATCH = 64
 
 
-def test_records_of_a_batch(benchmark: BenchmarkFixture) -> None:
+def test_rows_of_a_batch(benchmark: BenchmarkFixture) -> None:
     written = dict(benchmark(columns.writes, samples.new_changes(_BATCH)))
-    assert len(written["write_new_payment_intents"]) == _BATCH
-    assert len(written["write_versions"]) == 3 * _BATCH
+    assert len(written["write_new_payment_intents"][0]) == _BATCH
+    assert len(written["write_versions"][0]) == 3 * _BATCH
 
 
 def test_arguments_of_a_batch(benchmark: BenchmarkFixture) -> None:
-    """The records among them."""
+    """The rows among them."""
     encoded = benchmark(columns.encode, samples.new_changes(_BATCH))
     assert len(encoded.arguments) == 80
 
@@ -45,10 +49,25 @@ def test_a_payment_without_its_tail(benchmark: BenchmarkFixture) -> None:
     tails: dict[Any, tuple[int, tuple[object, ...]]] = {
         type(intent): (len(names) - 3, tuple(getattr(intent, name) for name in names[-3:]))
     }
-    assert benchmark(Tails(tails).shorten, intent) == plain_tails.shorten(tails, intent)
+    assert benchmark(Packer(tails).pack, intent) == plain_packing.pack(tails, intent)
 
 
-def test_a_payment_without_its_tail_in_plain_python(benchmark: BenchmarkFixture) -> None:
+def test_a_payment_without_its_tail_by_the_library(benchmark: BenchmarkFixture) -> None:
     intent = samples.new_intent()
     tails = {type(intent): (len(intent.__struct_fields__) - 1, (intent.challenge_url,))}
-    assert len(benchmark(plain_tails.shorten, tails, intent)) == len(intent.__struct_fields__) - 1
+    assert len(benchmark(plain_packing.pack, tails, intent)) < 400
+
+
+@pytest.mark.parametrize("by", [spread, plain_grouping.spread], ids=["compiled", "plain"])
+def test_events_of_a_batch_with_their_submissions(
+    benchmark: BenchmarkFixture, by: Callable[..., Any]
+) -> None:
+    drafts = samples.new_changes(_BATCH).drafts
+    submissions, events = [one for one, _ in drafts], [draft.events for _, draft in drafts]
+    assert len(benchmark(by, submissions, events)[1]) == 3 * _BATCH
+
+
+@pytest.mark.parametrize("by", [group, plain_grouping.group], ids=["compiled", "plain"])
+def test_objects_of_a_batch_by_their_types(benchmark: BenchmarkFixture, by: Callable[..., Any]) -> None:
+    objects = [versioned.object for _, versioned in samples.new_changes(_BATCH).versions]
+    assert len(benchmark(by, [type(one) for one in objects], (objects,))) == 3

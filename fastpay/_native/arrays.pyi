@@ -27,25 +27,28 @@ class ArrayType:
 
 @final
 class Field:
-    """A column of a table: where its value is in each row, which is a tuple of parts.
+    """A column of a table: where its value is in each row, which has an item in each of some parts.
 
-    `path` begins with the index of a part. Names may follow: of a field of that part, of a field of what it
-    refers to, and so on. Structs, named tuples and objects with slots have fields. `parts` are the types
-    of the parts. Those that are values themselves need none. A plain tuple is given as the tuple of its
+    `path` begins with the index of a part. Names may follow: of a field of that part's items, of a field of
+    what it refers to, and so on. Structs, named tuples and objects with slots have fields. `parts` are the
+    types of the items. Those that are values themselves need none. A plain tuple is given as the tuple of its
     types, and its items have numbers for names.
     """
 
     def __init__(self, array: ArrayType, parts: tuple[Any, ...], path: str) -> None:
         """Raises: TypeError, ValueError, IndexError if there is no such path."""
 
-def encode_table(fields: tuple[Field, ...], rows: list[tuple[Any, ...]]) -> list[bytes]:
-    """Return one encoded array for each field. The values of rows are read without running Python code.
+def encode_table(fields: tuple[Field, ...], parts: tuple[list[Any], ...]) -> list[bytes]:
+    """Return one encoded array for each field. Values are read without running Python code.
 
-    Raises: TypeError for a row that is not as the fields say; as `ArrayType.encode`.
+    The parts are the columns of what the rows are made of: all have as many items as there are rows.
+
+    Raises: TypeError for a part that is not as the fields say, ValueError for parts of different lengths; as
+    `ArrayType.encode`.
     """
 
 def encode_tables(
-    fields: dict[str, tuple[Field, ...]], tables: list[tuple[str, list[tuple[Any, ...]]]]
+    fields: dict[str, tuple[Field, ...]], tables: list[tuple[str, tuple[list[Any], ...]]]
 ) -> list[bytes]:
     """Return the encoded columns of each table, one after the other. `fields` has those of each by its name.
 

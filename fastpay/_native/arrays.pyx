@@ -19,7 +19,6 @@ from fastpay._native.structs cimport offset_of
 
 cdef extern from "Python.h":
     PyObject** PySequence_Fast_ITEMS(list items)
-    PyObject* PyList_GET_ITEM(list items, Py_ssize_t index)
     bint PyObject_TypeCheck(PyObject* value, PyTypeObject* kind)
     bint PyTuple_Check(PyObject* value)
     Py_ssize_t PyTuple_GET_SIZE(PyObject* value)
@@ -35,8 +34,7 @@ cdef extern from "Python.h":
 cdef enum:
     _UUID_DIGITS = 32
     _UUID_BYTES = 16
-    # After its length.
-    _UUID_ELEMENT = 20
+    _IS_BYTE = 0x100
 
 cdef enum _Kind:
     _UUID
@@ -100,6 +98,8 @@ cdef struct _Step:
 @cython.final
 cdef class Field:
     cdef ArrayType array
+    # Which part has the values, and how they are found in its items.
+    cdef Py_ssize_t part
     cdef _Step[_STEPS_MAX] steps
     cdef int count
     # References to the types that steps point to.
@@ -107,13 +107,12 @@ cdef class Field:
 
     def __init__(self, ArrayType array not None, tuple parts not None, str path not None):
         first, *names = path.split(".")
-        if len(names) >= _STEPS_MAX:
+        if len(names) > _STEPS_MAX:
             raise ValueError(f"too many steps: {path}")
         self.array = array
         self.owners = []
-        self.steps[0].owner = NULL
-        self.steps[0].place = int(first)
-        self.count = 1
+        self.part = int(first)
+        self.count = 0
         owner = parts[int(first)] if names else None
         for name in names:
             if isinstance(owner, tuple):
@@ -130,28 +129,28 @@ cdef class Field:
                 self.steps[self.count].place = offset_of(owner, name)
                 following = None
             self.count += 1
-            if following is None and self.count <= len(names):
+            if following is None and self.count < len(names):
                 following = typing.get_type_hints(owner)[name]
             owner = following
 
 
-def encode_table(tuple fields not None, list rows not None) -> list:
+def encode_table(tuple fields not None, tuple parts not None) -> list:
     cdef list encoded = []
-    _append_columns(encoded, fields, rows)
+    _append_columns(encoded, fields, parts)
     return encoded
 
 
 def encode_tables(dict fields not None, list tables not None) -> list:
     cdef list encoded = []
-    for name, rows in tables:
-        _append_columns(encoded, <tuple?>fields[name], <list?>rows)
+    for name, parts in tables:
+        _append_columns(encoded, <tuple?>fields[name], <tuple?>parts)
     return encoded
 
 
-cdef int _append_columns(list encoded, tuple fields, list rows) except -1:
-    cdef Py_ssize_t at, count = len(rows)
+cdef int _append_columns(list encoded, tuple fields, tuple parts) except -1:
+    cdef Py_ssize_t count = len(<list?>parts[0])
     cdef Field field
-    # Borrowed: the rows are tuples and hold them.
+    # Borrowed: the parts hold what their items refer to.
     cdef PyObject** items = <PyObject**>PyMem_Malloc(count * sizeof(PyObject*))
     if items == NULL:
         raise MemoryError
@@ -159,16 +158,32 @@ cdef int _append_columns(list encoded, tuple fields, list rows) except -1:
         for field in fields:
             if field is None:
                 raise TypeError("a field must not be None")
-            for at in range(count):
-                items[at] = _find(field, PyList_GET_ITEM(rows, at))
+            _find_all(field, parts, items, count)
             encoded.append(_encode(field.array, items, count))
     finally:
         PyMem_Free(items)
     return 0
 
 
+cdef int _find_all(Field field, tuple parts, PyObject** items, Py_ssize_t count) except -1:
+    """Find the value of a field in each row."""
+    cdef list part
+    cdef PyObject** owners
+    cdef Py_ssize_t at
+    if not 0 <= field.part < len(parts):
+        raise TypeError("a row must have all parts")
+    part = <list?>parts[field.part]
+    if len(part) != count:
+        raise ValueError("all parts must have as many items as there are rows")
+    owners = PySequence_Fast_ITEMS(part)
+    for at in range(count):
+        # Many rows in a row are of one tenant, or of one command.
+        items[at] = items[at - 1] if at > 0 and owners[at] == owners[at - 1] else _find(field, owners[at])
+    return 0
+
+
 cdef PyObject* _find(Field field, PyObject* value) except NULL:
-    """Follow the steps of a field from a row. The reference is borrowed from the row or what it refers to."""
+    """Follow the steps of a field from an item of its part, which holds what is returned, directly or not."""
     cdef int number
     cdef _Step* step
     for number in range(field.count):
@@ -180,7 +195,7 @@ cdef PyObject* _find(Field field, PyObject* value) except NULL:
             if value == NULL:
                 raise AttributeError("a field of a row is not set")
         elif not PyTuple_Check(value) or step.place >= PyTuple_GET_SIZE(value):
-            raise TypeError("a row must be a tuple with all parts")
+            raise TypeError("a part of a row must be a tuple with all its items")
         else:
             value = PyTuple_GET_ITEM(value, step.place)
     return value
@@ -188,6 +203,8 @@ cdef PyObject* _find(Field field, PyObject* value) except NULL:
 
 cdef bytes _encode(ArrayType array, PyObject** items, Py_ssize_t count):
     cdef Py_ssize_t at, nulls = 0, total = _HEAD + 4 * count
+    # Of an element with its length, if all have one size.
+    cdef Py_ssize_t element = 4 + array.size if array.size != 0 else 0
     cdef bytes encoded
     cdef char* out
     if count == 0:
@@ -218,14 +235,14 @@ cdef bytes _encode(ArrayType array, PyObject** items, Py_ssize_t count):
         if items[at] == <PyObject*>None:
             _put_32(out, <uint32_t>-1)
             out += 4
+        elif element != 0 and at > 0 and items[at] == items[at - 1]:
+            # Tenant, mode and moment of nearly all rows are those of the row before.
+            memcpy(out, out - element, element)
+            out += element
         elif array.kind == _UUID:
-            if at > 0 and items[at] == items[at - 1]:
-                # The tenant of nearly all rows is that of the row before.
-                memcpy(out, out - _UUID_ELEMENT, _UUID_ELEMENT)
-            else:
-                _put_32(out, _UUID_BYTES)
-                _put_uuid(items[at], out + 4)
-            out += _UUID_ELEMENT
+            _put_32(out, _UUID_BYTES)
+            _put_uuid(items[at], out + 4)
+            out += element
         else:
             out += _put(array.kind, items[at], out)
     assert out == PyBytes_AS_STRING(encoded) + total
@@ -305,7 +322,8 @@ cdef int _put_uuid(PyObject* item, char* out) except -1:
     """Write the 16 bytes of a UUID, or of a text whose last 32 characters are its digits."""
     cdef Py_ssize_t size
     cdef const unsigned char* text
-    cdef int at, both, faults = 0
+    cdef int at
+    cdef uint16_t pair, found, are_digits = _IS_BYTE
     if not PyUnicode_CheckExact(item) and isinstance(<object>item, UUID):
         memcpy(out, PyBytes_AS_STRING(<bytes?>(<object>item).bytes), _UUID_BYTES)
         return 0
@@ -314,22 +332,32 @@ cdef int _put_uuid(PyObject* item, char* out) except -1:
         raise ValueError("an identifier must have 32 hexadecimal digits")
     text += size - _UUID_DIGITS
     for at in range(_UUID_BYTES):
-        # Negative if one of them is.
-        both = _HIGH[text[2 * at]] | _LOW[text[2 * at + 1]]
-        faults |= both
-        out[at] = <char>both
-    if faults < 0:
+        memcpy(&pair, text + 2 * at, 2)
+        found = _BYTES[pair]
+        are_digits &= found
+        out[at] = <char>(found & 0xFF)
+    if not are_digits:
         raise ValueError("an identifier must have 32 hexadecimal digits")
     return 0
 
 
-# The value of each hexadecimal digit by its character, and the same in the upper half of a byte. Negative for
-# all other characters.
-cdef int[256] _LOW
-cdef int[256] _HIGH
-for _character in range(256):
-    _LOW[_character] = b"0123456789abcdef".find(_character)
-    _HIGH[_character] = _LOW[_character] * 16
+# By two characters as they are in memory, the byte that they are the digits of, and a bit above it. 0 for
+# all others. Little of it is ever touched.
+cdef uint16_t[0x10000] _BYTES
+
+
+cdef int _fill_bytes() except -1:
+    cdef int byte
+    cdef uint16_t pair
+    cdef bytes digits
+    for byte in range(256):
+        digits = b"%02x" % byte
+        memcpy(&pair, PyBytes_AS_STRING(digits), 2)
+        _BYTES[pair] = _IS_BYTE | byte
+    return 0
+
+
+_fill_bytes()
 
 
 cdef inline void _put_32(char* out, uint32_t number) noexcept nogil:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.engine.indexing_ports import SearchIndex
 from fastpay.engine.periodic import PeriodicWork
-from fastpay.engine.ports import SearchIndex
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.indexing")

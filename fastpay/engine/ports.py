@@ -1,6 +1,5 @@
 """What the engine needs from a store, and what it offers to the API."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
@@ -106,13 +105,12 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct):
     """The net effect of the commands of a batch, in the order in which it came about.
 
-    `sequences` is how far the sequence of each tenant comes that is changed. Events and transfers are in the
-    drafts. `rows` are the transfers of each large batch.
+    `sequences` is how far the sequence of each tenant comes that is changed. Versions, events and
+    transfers are in the drafts. `rows` are the transfers of each large batch.
     """
 
     sequences: dict[Scope, int] = {}
     drafts: list[tuple[Submission, Draft]] = []
-    versions: list[tuple[Scope, Versioned]] = []
     accounts: dict[Scope, dict[str, Account]] = {}
     idempotency: list[IdempotencyRow] = []
     rows: list[tuple[Scope, LedgerRows]] = []
@@ -120,6 +118,11 @@ class Changes(msgspec.Struct):
     def __bool__(self) -> bool:
         """Tell whether there is anything to write."""
         return bool(self.sequences or self.idempotency)
+
+    @property
+    def versions(self) -> list[tuple[Scope, Versioned]]:
+        """The versions of all drafts, each with its tenant."""
+        return [(one.scope, versioned) for one, draft in self.drafts for versioned in draft.versions]
 
     def add(self, submission: Submission, draft: Draft) -> None:
         """Add what a command decided."""
@@ -129,8 +132,10 @@ class Changes(msgspec.Struct):
             # The events' numbers rise by one, and the answer has the last of them.
             self.sequences[scope] = draft.answer.sequence
         if draft.accounts:
-            self.accounts.setdefault(scope, {}).update(draft.accounts)
-        self.versions.extend(zip(itertools.repeat(scope), draft.versions))
+            moved = self.accounts.get(scope)
+            if moved is None:
+                moved = self.accounts[scope] = {}
+            moved |= draft.accounts
         if draft.rows is not None:
             self.rows.append((scope, draft.rows))
 
@@ -269,27 +274,6 @@ class Purged(NamedTuple):
 
     rows: int
     blocks: int
-
-
-class Backlog(NamedTuple):
-    """A scope whose search index ends `behind` events before the scope's `sequence`."""
-
-    scope: Scope
-    sequence: int
-    behind: int
-
-
-class SearchIndex(Protocol):
-    """The search index, for the part that advances it."""
-
-    async def list_backlogs(self, scopes_max: int) -> list[Backlog]:
-        """Return scopes whose index is behind, furthest behind first.
-
-        Raises: DatabaseUnavailable.
-        """
-
-    async def advance(self, scope: Scope) -> int:
-        """Index one batch of events, and return how many. Raises: DatabaseUnavailable."""
 
 
 class Reply(Protocol):

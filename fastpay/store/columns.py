@@ -1,17 +1,17 @@
-"""Turns the changes of a batch into statements with encoded arguments: rows, then one array a column."""
+"""Turns the changes of a batch into statements and arguments: parts of rows, then one array a column."""
 
 from collections.abc import Sequence
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 from fastpay import limits
 from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
+from fastpay._native.grouping import group, spread
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import NUMBERS
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerTransfer
-from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Book, Draft, Event, Versioned
 from fastpay.engine.ports import Changes, IdempotencyRow, OperatorAction, Submission
 from fastpay.engine.write.ports import Encoded
@@ -19,17 +19,14 @@ from fastpay.store import ledger_columns, rows
 from fastpay.store.statements import array_types
 from fastpay.store.tables import HEAD_WRITES, HeadWrite
 
-# What has the values of one row (see `_FIELDS`). Identifiers still have their prefix.
-Row = tuple[Any, ...]
+# What has the values of a table's rows: in each list an item for each row (see `_FIELDS`). Rows as tuples
+# would be made only to be read once. Identifiers still have their prefix.
+Parts = tuple[list[Any], ...]
 Witness = tuple[Any, ...]
-Written = tuple[Scope, Versioned]
 _LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
 # Encoding a longer column takes so long that the event loop gets a turn.
 _LONG = limits.transfers_at_once_max
-_FIRST = frozenset((1,))
-_name_of, _rows_of = itemgetter(0), itemgetter(1)
-_second_of, _object_of, _version_of = itemgetter(1), attrgetter("object"), attrgetter("version")
-_identifier_of = attrgetter("id")
+_name_of = itemgetter(0)
 # By type, the statements that write heads of new objects and of others.
 _STATEMENTS = {one: (new.statement, known.statement) for one, (new, known) in HEAD_WRITES.items()}
 
@@ -59,9 +56,8 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     names: list[str] = []
     arguments: list[bytes] = []
     rest: list[EncodedChanges] = []
-    versions = list(map(_second_of, changes.versions))
-    objects = list(map(_object_of, versions))
-    if changes.rows or LedgerTransfer in map(type, objects):
+    effects = _Effects(changes)
+    if changes.rows or LedgerTransfer in effects.by_type:
         for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
             encoded = yield from _encode_transfers(columns)
             if number:
@@ -69,21 +65,22 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
             else:
                 names.append(_LEDGER_TRANSFERS)
                 arguments += encoded
-    uncertain, certain = _accounts(changes)
-    if len(certain) > _LONG:
+    uncertain, certain = _accounts(changes, effects.opened)
+    count = len(certain[0])
+    if count > _LONG:
         yield
-    size = rows_max or max(len(certain), 1)
-    written = _writes(changes, versions, objects, uncertain, certain[:size])
+    size = rows_max or max(count, 1)
+    written = _writes(changes, effects, uncertain, _cut(certain, 0, size))
     names += map(_name_of, written)
-    if sum(map(len, map(_rows_of, written))) <= _LONG:
+    if sum([len(parts[0]) for _, parts in written]) <= _LONG:
         arguments += encode_tables(_FIELDS, written)
     else:
         for table in written:
             arguments += encode_tables(_FIELDS, [table])
-            if len(table[1]) > _LONG:
+            if len(table[1][0]) > _LONG:
                 yield
-    for start in range(size, len(certain), size):
-        moved = certain[start : start + size]
+    for start in range(size, count, size):
+        moved = _cut(certain, start, start + size)
         rest.append(EncodedChanges(names=(_MOVE,), arguments=encode_table(_FIELDS[_MOVE], moved)))
         yield
     return EncodedChanges(names=tuple(names), arguments=arguments, witness=witness(changes), rest=tuple(rest))
@@ -101,40 +98,64 @@ def _encode_transfers(columns: list[list[Any]]) -> Steps[list[bytes]]:
 
 def encode_books(books: Sequence[Book]) -> list[bytes]:
     """Return the arguments of `require_books`: the books as they must be for the batch to be valid."""
-    return encode_table(_FIELDS["require_books"], [(book, rows.encode_rules(book.rules)) for book in books])
+    rules = [rows.encode_rules(book.rules) for book in books]
+    return encode_table(_FIELDS["require_books"], (list(books), rules))
 
 
-def writes(changes: Changes) -> list[tuple[str, list[Row]]]:
-    """Return the statements that write these changes, each with its rows. None has no rows.
+def writes(changes: Changes) -> list[tuple[str, Parts]]:
+    """Return the statements that write these changes, each with the parts of its rows. None has no rows.
 
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
-    versions = list(map(_second_of, changes.versions))
-    uncertain, certain = _accounts(changes)
-    return _writes(changes, versions, list(map(_object_of, versions)), uncertain, certain)
+    effects = _Effects(changes)
+    return _writes(changes, effects, *_accounts(changes, effects.opened))
 
 
-def _writes(
-    changes: Changes,
-    versions: list[Versioned],
-    objects: list[StoredObject],
-    uncertain: list[Row],
-    certain: list[Row],
-) -> list[tuple[str, list[Row]]]:
-    """Return what `writes` does. `versions` are the changed ones, and `objects` theirs."""
-    drafts = changes.drafts
+class _Effects:
+    """What commands have written, by command; and the versions as parts of rows, in all and by type."""
+
+    def __init__(self, changes: Changes) -> None:
+        self.submissions: list[Submission] = []
+        self.actions: tuple[list[Submission], list[OperatorAction]] = ([], [])
+        self.transfers: list[list[Transfer]] = []
+        self.events: list[list[Event]] = []
+        # The accounts that were opened.
+        self.opened: set[str] = set()
+        scopes: list[Scope] = []
+        versions: list[list[Versioned]] = []
+        for submission, draft in changes.drafts:
+            self.submissions.append(submission)
+            scopes.append(submission.scope)
+            versions.append(draft.versions)
+            self.transfers.append(draft.transfers)
+            self.events.append(draft.events)
+            if draft.opened:
+                self.opened.update(draft.opened)
+            if submission.action is not None:
+                self.actions[0].append(submission)
+                self.actions[1].append(submission.action)
+        self.scopes, self.versions = spread(scopes, versions)
+        self.objects = [versioned.object for versioned in self.versions]
+        self.types = [type(one) for one in self.objects]
+        self.by_type = group(self.types, (self.scopes, self.versions, self.objects))
+
+
+def _writes(changes: Changes, effects: _Effects, uncertain: Parts, certain: Parts) -> list[tuple[str, Parts]]:
+    """Return what `writes` does."""
+    first_answers = changes.idempotency
+    answers = rows.encode_answers([row.answer for row in first_answers])
     written = [
-        ("write_versions", _snapshots(changes.versions, objects)),
-        *_heads(changes.versions, versions, objects),
+        ("write_versions", _snapshots(effects)),
+        *_heads(effects),
         ("write_accounts", uncertain),
         (_MOVE, certain),
-        ("write_transfers", [(pair, transfer) for pair in drafts for transfer in pair[1].transfers]),
-        ("write_events", [(submission, event) for submission, draft in drafts for event in draft.events]),
-        ("write_idempotency", [(row, rows.encode_answer(row.answer)) for row in changes.idempotency]),
-        ("write_operator_actions", [(one, one.action) for one, _ in drafts if one.action is not None]),
-        ("write_books", list(changes.sequences.items())),
+        ("write_transfers", spread(changes.drafts, effects.transfers)),
+        ("write_events", spread(effects.submissions, effects.events)),
+        ("write_idempotency", (first_answers, answers)),
+        ("write_operator_actions", effects.actions),
+        ("write_books", (list(changes.sequences), list(changes.sequences.values()))),
     ]
-    return list(filter(_rows_of, written))
+    return [table for table in written if table[1][0]]
 
 
 def witness(changes: Changes) -> Witness | None:
@@ -148,66 +169,55 @@ def witness(changes: Changes) -> Witness | None:
     return None
 
 
-def _heads(
-    changed: list[tuple[Scope, Versioned]], versions: list[Versioned], objects: list[StoredObject]
-) -> list[tuple[str, list[Row]]]:
+def _heads(effects: _Effects) -> list[tuple[str, Parts]]:
     """Return the writes of heads: one row for the latest version of each object that has a head."""
-    rows_of_objects: list[Row] = list(zip(changed, objects, strict=True))
-    if _FIRST.issuperset(map(_version_of, versions)):
-        # All are new, as those of most payments are: one look at each of them is enough.
-        by_type: dict[type, list[Row]] = {}
-        for row in rows_of_objects:
-            struct_type = type(row[1])
-            if struct_type in by_type:
-                by_type[struct_type].append(row)
-            else:
-                by_type[struct_type] = [row]
-        return sorted([(HEAD_WRITES[one][0][0], by_type[one]) for one in by_type if one in HEAD_WRITES])
-    known = [version > 1 for version in map(_version_of, versions)]
-    if len(set(map(_identifier_of, objects))) < len(objects):
+    by_type, known = effects.by_type, [versioned.version > 1 for versioned in effects.versions]
+    if True not in known:
+        # All are new, as those of most payments are.
+        return sorted([(_STATEMENTS[one][0], by_type[one]) for one in by_type if one in _STATEMENTS])
+    parts: Parts = (effects.scopes, effects.versions, effects.objects)
+    if len({one.id for one in effects.objects}) < len(known):
         # What is new and changed again in one batch is new, in its last version.
-        latest = {(scope, stored.id): row for row in rows_of_objects for (scope, _), stored in [row]}
-        new = {(scope, one.object.id) for scope, one in changed if one.version == 1}
-        rows_of_objects, known = list(latest.values()), [key not in new for key in latest]
-    return _heads_of_changed(rows_of_objects, known)
-
-
-def _heads_of_changed(versions: list[Row], known: list[bool]) -> list[tuple[str, list[Row]]]:
-    """Do the same if some objects are `known`, which are not new."""
-    found: dict[str, list[Row]] = {}
-    for row, is_known in zip(versions, known, strict=True):
-        statements = _STATEMENTS.get(type(row[1]))
-        if statements is not None:
-            statement = statements[is_known]
-            if statement in found:
-                found[statement].append(row)
-            else:
-                found[statement] = [row]
+        keys = [(scope, one.id) for scope, one in zip(effects.scopes, effects.objects, strict=True)]
+        latest = {key: place for place, key in enumerate(keys)}
+        new = {key for key, is_known in zip(keys, known, strict=True) if not is_known}
+        parts = tuple([part[place] for place in latest.values()] for part in parts)
+        known = [key not in new for key in latest]
+    statements = [
+        _STATEMENTS[type(one)][is_known] if type(one) in _STATEMENTS else None
+        for one, is_known in zip(parts[2], known, strict=True)
+    ]
     # In a fixed order, so that few combined statements have to be prepared.
-    return sorted(found.items())
+    return sorted(group(statements, parts).items())
 
 
-def _snapshots(changed: list[tuple[Scope, Versioned]], objects: list[StoredObject]) -> list[Row]:
-    """Return the rows of versions. Transfers between clients' accounts have none."""
-    if LedgerTransfer in map(type, objects):
-        changed = [pair for pair in changed if type(pair[1].object) is not LedgerTransfer]
-        objects = [versioned.object for _, versioned in changed]
-    numbers = map(NUMBERS.__getitem__, map(type, objects))
-    return list(zip(changed, numbers, rows.encode_all(objects), strict=True))
+def _snapshots(effects: _Effects) -> Parts:
+    """Return the parts of versions. Transfers between clients' accounts have none."""
+    scopes, versions, objects, types = effects.scopes, effects.versions, effects.objects, effects.types
+    if LedgerTransfer in effects.by_type:
+        has_snapshot = [one is not LedgerTransfer or None for one in types]
+        kept = group(has_snapshot, (scopes, versions, objects, types))
+        scopes, versions, objects, types = kept.get(True, ([], [], [], []))
+    return scopes, versions, [NUMBERS[one] for one in types], rows.encode_all(objects)
 
 
-def _accounts(changes: Changes) -> tuple[list[Row], list[Row]]:
-    """Return the rows of accounts that may not exist yet, and of those that do.
+def _accounts(changes: Changes, opened: set[str]) -> tuple[Parts, Parts]:
+    """Return the parts of accounts that may not exist yet, and of those that do.
 
     Accounts of payments are opened on first use, and a client's account by a command.
     """
-    opened = {identifier for _, draft in changes.drafts for identifier in draft.opened}
-    uncertain: list[Row] = []
-    certain: list[Row] = []
+    uncertain: tuple[list[Scope], list[Account]] = ([], [])
+    certain: tuple[list[Scope], list[Account]] = ([], [])
     for scope, moved in changes.accounts.items():
         for identifier, account in moved.items():
-            (uncertain if identifier in opened else certain).append((scope, account))
+            scopes, accounts = uncertain if identifier in opened else certain
+            scopes.append(scope)
+            accounts.append(account)
     return uncertain, certain
+
+
+def _cut(parts: Parts, start: int, end: int) -> Parts:
+    return tuple(part[start:end] for part in parts)
 
 
 def _fields(statement: str, parts: tuple[Any, ...], *paths: str) -> tuple[Field, ...]:
@@ -217,22 +227,19 @@ def _fields(statement: str, parts: tuple[Any, ...], *paths: str) -> tuple[Field,
 
 
 def _head_fields(struct_type: type, write: HeadWrite) -> tuple[Field, ...]:
-    paths = [
-        "0.1.version" if column.name == "version" else f"1.{column.attribute}" for column in write.columns
-    ]
-    return _fields(write.statement, (_OBJECT, struct_type), "0.0.tenant_id", "0.0.livemode", *paths)
+    paths = ["1.version" if column.name == "version" else f"2.{column.attribute}" for column in write.columns]
+    return _fields(write.statement, (Scope, Versioned, struct_type), *_OF_SCOPE, *paths)
 
 
-_OBJECT = (Scope, Versioned)
 _OF_SCOPE = ("0.tenant_id", "0.livemode")
 _OF_SUBMISSION = ("0.scope.tenant_id", "0.scope.livemode")
 _COUNTERS = ("1.debits_posted", "1.credits_posted", "1.debits_pending", "1.credits_pending")
-# By statement, where in a row of `writes` the values of its parameters are.
+# By statement, where in the parts of `writes` the values of its parameters are.
 _FIELDS: dict[str, tuple[Field, ...]] = {
     "write_versions": _fields(
         "write_versions",
-        (_OBJECT,),
-        *("0.0.tenant_id", "0.0.livemode", "0.1.object.id", "0.1.version", "0.1.sequence", "1", "2"),
+        (Scope, Versioned),
+        *(*_OF_SCOPE, "1.object.id", "1.version", "1.sequence", "2", "3"),
     ),
     **{
         write.statement: _head_fields(struct_type, write)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from fastpay._native.tails import Tails
+from fastpay._native.packing import Packer
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import STORED
@@ -16,7 +16,6 @@ from fastpay.domain.plan import Answer, Book, Versioned
 from fastpay.domain.rules import Rules
 from fastpay.engine.ports import IdempotencyRow
 
-_ENCODER = msgspec.msgpack.Encoder()
 _SNAPSHOT_DECODERS = {kind.number: msgspec.msgpack.Decoder(kind.struct) for kind in STORED.values()}
 _ANSWER_DECODER = msgspec.msgpack.Decoder(Answer)
 _RULES_DECODER = msgspec.json.Decoder(Rules)
@@ -34,7 +33,7 @@ def _defaults_from(struct_type: type[StoredObject], first: str) -> tuple[int, tu
 
 # From which field on most objects of a kind have the defaults. Each byte of a snapshot is in the table and in
 # the log; the few that a payment intent ends with are not worth the look.
-_TAILS = Tails(
+_PACKER = Packer(
     {
         PaymentMethod: _defaults_from(PaymentMethod, "allow_redisplay"),
         Charge: _defaults_from(Charge, "outcome_reason"),
@@ -45,18 +44,11 @@ _TAILS = Tails(
 Row = Any
 
 
-def encode(value: StoredObject) -> bytes:
-    """Return the MessagePack form that is stored, without fields at the end that decoding adds."""
-    return _ENCODER.encode(_TAILS.shorten(value))
-
-
-def encode_all(values: list[StoredObject]) -> list[bytes]:
-    """Return what `encode` does of each."""
-    return list(map(_ENCODER.encode, _TAILS.shorten_all(values)))
-
-
-# Every answer is encoded whole.
-encode_answer: Callable[[Answer], bytes] = _ENCODER.encode
+# Returns the MessagePack form of an object that is stored, without fields at the end that decoding adds.
+encode: Callable[[StoredObject], bytes] = _PACKER.pack
+encode_all: Callable[[list[StoredObject]], list[bytes]] = _PACKER.pack_all
+# Answers have no tails.
+encode_answers: Callable[[list[Answer]], list[bytes]] = _PACKER.pack_all
 
 
 def timestamp(clock: Clock) -> datetime:

@@ -13,7 +13,7 @@ from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Versioned
 from fastpay.domain.search import FIELDS, is_searchable
 from fastpay.domain.search_terms import Terms
-from fastpay.engine.ports import Backlog
+from fastpay.engine.indexing_ports import Backlog
 from fastpay.errors import DatabaseUnavailable
 from fastpay.store import rows
 from fastpay.store.failures import LOST

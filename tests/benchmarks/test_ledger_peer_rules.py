@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import samples
+from fastpay._native.identifiers import IdentifierSequence
 from fastpay.api.answers import encode
 from fastpay.api.app import RESOURCES
 from fastpay.domain.identifiers import identifier_at, moment_of, position_of
 from fastpay.domain.ledger import Account
 from fastpay.domain.ledger_batches import run_steps
 from fastpay.domain.ledger_transfers import CreateLedgerTransfer
-from fastpay.domain.plan import Versioned
+from fastpay.domain.plan import Book, Draft, Versioned, Workspace
 from fastpay.engine.ports import Changes
 from fastpay.errors import FastpayError
 from fastpay.store import ledger_columns
@@ -84,8 +86,9 @@ def test_the_answers_have_the_same_fields() -> None:
 
 def test_the_rows_are_the_same() -> None:
     made, stored = both()
-    versions = [(SCOPE, Versioned(stored, 1, stored.sequence))]
-    changes = Changes(versions=versions)
+    draft = Draft(Workspace(Book(SCOPE, 0)), moment_s=0, identifiers=IdentifierSequence(0, b"\0" * 8))
+    draft.versions = [Versioned(stored, 1, stored.sequence)]
+    changes = Changes(drafts=[(samples.new_submission(0, SCOPE), draft)])
     (tenant,), (mode,), (sequence,), _, accounts, (currency,), *columns = run_steps(
         ledger_columns.columns(changes)
     )[0]

@@ -36,6 +36,7 @@ DIRECTIONS: dict[str, frozenset[str]] = {
             "engine.event_ports",
             "engine.ledger_ports",
             "engine.funds_ports",
+            "engine.indexing_ports",
             "engine.read.copy_ports",
             "engine.read.replica_ports",
             "engine.dependency_ports",

@@ -265,8 +265,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lose-an-event",
         COLUMNS,
-        "(submission, event) for submission, draft in drafts for event in draft.events]",
-        "(submission, event) for submission, draft in drafts for event in draft.events[1:]]",
+        "self.events.append(draft.events)",
+        "self.events.append(draft.events[1:])",
         (STORM,),
     ),
     Mutant(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -67,7 +68,7 @@ async def test_a_copy_that_is_not_what_was_put_there_is_refused(
         assert isinstance(others, bytes)
 
         def seal(snapshot: bytes | None = None, **moved: Any) -> bytes:
-            payload = rows._ENCODER.encode(_Payload(1, 1, 1_000, snapshot or rows.encode(found.object)))
+            payload = msgspec.msgpack.encode(_Payload(1, 1, 1_000, snapshot or rows.encode(found.object)))
             nonce, data = form._next_nonce(), _associated_data(scope._replace(**moved), customer)
             return nonce + form._cipher.encrypt(nonce, payload, data)
 

@@ -58,13 +58,12 @@ async def test_changes_encoded_before_the_transaction_are_written_in_it(database
 
 async def test_what_cannot_be_encoded_is_refused_before_anything_is_sent() -> None:
     changes = samples.new_changes(1)
-    scope, versioned = changes.versions[0]
+    draft = changes.drafts[0][1]
+    versioned = draft.versions[0]
     unspeakable = msgspec.structs.replace(
         versioned.object, id="pm_" + "0" * 31 + "\ud800", metadata={"\ud800": ""}
     )
-    changes = msgspec.structs.replace(
-        changes, versions=[(scope, msgspec.structs.replace(versioned, object=unspeakable))]
-    )
+    draft.versions = [msgspec.structs.replace(versioned, object=unspeakable)]
     with pytest.raises(RefusedBatch) as refused:
         run_steps(PostgresBatches(DatabaseSettings(url="nowhere")).encode(changes))
     assert refused.value.sqlstate == "22000"
@@ -88,11 +87,12 @@ def test_rows_of_new_objects_are_told_from_those_of_changed_ones() -> None:
     (scope, method), (_, other) = methods
     again = msgspec.structs.replace(method, version=2)
     changed = msgspec.structs.replace(other, version=7)
-    changes = msgspec.structs.replace(changes, versions=[(scope, method), (scope, again), (scope, changed)])
-    written = dict(columns.writes(changes))
-    assert [row[0][1] for row in written["write_new_payment_methods"]] == [again]
-    assert [row[0][1] for row in written["write_payment_methods"]] == [changed]
-    assert [row[0][1] for row in written["write_versions"]] == [method, again, changed]
+    submission, draft = changes.drafts[0]
+    draft.versions = [method, again, changed]
+    written = dict(columns.writes(msgspec.structs.replace(changes, drafts=[(submission, draft)])))
+    assert written["write_new_payment_methods"] == ([scope], [again], [again.object])
+    assert written["write_payment_methods"] == ([scope], [changed], [changed.object])
+    assert written["write_versions"][:2] == ([scope] * 3, [method, again, changed])
 
 
 async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> None:
@@ -125,7 +125,7 @@ async def test_a_batch_decided_ahead_locks_its_books_before_it_touches_anything(
     batches = PostgresBatches(DatabaseSettings(url=database_url))
     await run(batches, samples.new_changes(1, scope))
     changes = samples.new_changes(3, scope)
-    later = msgspec.structs.replace(changes, versions=[], drafts=[], idempotency=[])
+    later = msgspec.structs.replace(changes, drafts=[], idempotency=[])
     async with connected(database_url) as other, connected(database_url) as third:
         async with other.transaction():
             # Whoever holds the book may change all that belongs to it, and meets nobody there.

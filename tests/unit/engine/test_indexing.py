@@ -8,7 +8,7 @@ from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.indexing import Indexer
-from fastpay.engine.ports import Backlog
+from fastpay.engine.indexing_ports import Backlog
 from fastpay.errors import DatabaseUnavailable
 
 ONE = Scope("1", False)

@@ -45,16 +45,19 @@ def test_an_array_is_encoded_as_its_oracle_does(array: tuple[str, list[Any]]) ->
 
 
 def fields_of(names: list[str]) -> tuple[Field, ...]:
-    """Return the fields of rows that are values themselves."""
+    """Return the fields of parts that are values themselves."""
     return tuple(Field(ArrayType(name), (), str(index)) for index, name in enumerate(names))
 
 
 @given(TABLES)
 def test_each_column_of_rows_is_an_array(table: tuple[list[str], list[tuple[Any, ...]]]) -> None:
     names, rows = table
-    columns = [oracle.encode(name, [row[place] for row in rows]) for place, name in enumerate(names)]
-    assert encode_table(fields_of(names), rows) == columns
-    assert encode_tables({"a": fields_of(names)}, [("a", rows), ("a", rows)]) == columns * 2
+    # Rows that follow each other may be of the same objects.
+    rows = [row for row in rows for _ in range(2)]
+    parts = tuple([row[place] for row in rows] for place in range(len(names)))
+    columns = [oracle.encode(name, part) for name, part in zip(names, parts, strict=True)]
+    assert encode_table(fields_of(names), parts) == columns
+    assert encode_tables({"a": fields_of(names)}, [("a", parts), ("a", parts)]) == columns * 2
 
 
 class Place(NamedTuple):
@@ -89,7 +92,9 @@ class Owner:
 def test_a_field_is_found_through_structs_named_tuples_and_slots() -> None:
     owner = Owner()
     owner.shop, owner.age = Shop("sh_1", Place("de", 3), None), 40
-    rows: list[tuple[Any, ...]] = [(owner, owner.shop, b"whole", (7, (owner.shop,)))] * 2
+    other = Owner()
+    other.shop, other.age = owner.shop, owner.age
+    parts = ([owner, other], [owner.shop] * 2, [b"whole"] * 2, [(7, (owner.shop,)), (7, (owner.shop,))])
     paths = {
         ("integer", "0.age"): 40,
         ("text", "0.shop.id"): "sh_1",
@@ -100,34 +105,50 @@ def test_a_field_is_found_through_structs_named_tuples_and_slots() -> None:
         ("text", "3.1.0.id"): "sh_1",
         ("bigint", "3.0"): 7,
     }
-    parts = (Owner, Shop, bytes, (int, (Shop,)))
-    fields = tuple(Field(ArrayType(name), parts, path) for name, path in paths)
-    assert encode_table(fields, rows) == [
+    types = (Owner, Shop, bytes, (int, (Shop,)))
+    fields = tuple(Field(ArrayType(name), types, path) for name, path in paths)
+    assert encode_table(fields, parts) == [
         oracle.encode(name, [value, value]) for (name, _), value in paths.items()
     ]
 
 
 @pytest.mark.parametrize(
-    "row",
+    "parts",
     [
-        (Base("sh_1", Place("de", 3)),),
-        (Owner(),),
+        ([Base("sh_1", Place("de", 3))],),
+        ([Owner()],),
+        ([None],),
         (None,),
-        (),
-        [Shop("sh_1", Place("de", 3), "name")],
+        ((Shop("sh_1", Place("de", 3), "name"),),),
+        [[Shop("sh_1", Place("de", 3), "name")]],
         None,
         Shop("sh_1", Place("de", 3), "name"),
     ],
 )
-def test_a_row_with_another_part_than_its_field_is_refused(row: Any) -> None:
+def test_a_part_that_is_not_as_its_field_says_is_refused(parts: Any) -> None:
     """Its memory is not read as if it was what the field says."""
     with pytest.raises(TypeError):
-        encode_table((Field(ArrayType("text"), (Shop,), "0.name"),), [row])
+        encode_table((Field(ArrayType("text"), (Shop,), "0.name"),), parts)
+
+
+def test_a_tuple_without_the_item_of_a_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="all its items"):
+        encode_table((Field(ArrayType("bigint"), ((int, int),), "0.1"),), ([(7, 8), (7,)],))
+
+
+def test_a_part_that_is_not_there_is_refused() -> None:
+    with pytest.raises(TypeError, match="all parts"):
+        encode_table((Field(ArrayType("bigint"), (), "1"),), ([1],))
+
+
+def test_parts_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="as many items"):
+        encode_table(fields_of(["bigint", "bigint"]), ([1, 2], [1]))
 
 
 def test_a_slot_that_is_not_set_is_refused() -> None:
     with pytest.raises(AttributeError):
-        encode_table((Field(ArrayType("integer"), (Owner,), "0.age"),), [(Owner(),)])
+        encode_table((Field(ArrayType("integer"), (Owner,), "0.age"),), ([Owner()],))
 
 
 @pytest.mark.parametrize(
@@ -189,4 +210,4 @@ def test_something_else_than_a_field_is_refused() -> None:
     fields: Any = (ArrayType("integer"), None)
     for one in fields:
         with pytest.raises(TypeError):
-            encode_table((one,), [(1,)])
+            encode_table((one,), ([1],))
