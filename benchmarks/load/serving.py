@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,6 +26,8 @@ STOP_SECONDS = 10.0
 # PostgreSQL's default are 100, of which some are reserved.
 _PEER_CONNECTIONS = 80
 _PR_SET_PDEATHSIG = 1
+# How many words of a command come before what it is told: `python -m fastpay`.
+_PROGRAM_WORDS = 3
 # Looked up before the fork, after which only system calls are safe.
 _PRCTL = ctypes.CDLL(None).prctl
 
@@ -68,17 +70,20 @@ def serve(  # noqa: PLR0913 - all but the first are named, and most have a defau
     instance: int = 0,
     idle_seconds: int = 75,
     more: Mapping[str, str] | None = None,
+    program: Sequence[str] = (),
 ) -> Iterator[Target]:
     """Start a server for the block. `workers` None means what the peer's own documentation advises.
 
     Instances of fastpay with a port given share it. `idle_seconds` is how long connections may be idle, and
-    `more` are further environment variables.
+    `more` are further environment variables. `program` stands for `python -m fastpay`.
     """
     shared, port = port != 0, port or free_port()
     ready_file = directory / f"{name}.{instance}.ready.json"
     # One of an earlier server must not be taken for this one's.
     ready_file.unlink(missing_ok=True)
     command = _command(name, port, workers, ready_file, directory, idle_seconds)
+    if program:
+        command = [*program, *command[_PROGRAM_WORDS:]]
     environment = _environment(name, database_url, redis_url)
     if name == "fastpay":
         environment |= {
