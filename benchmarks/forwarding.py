@@ -1,7 +1,8 @@
 """What two instances do for payments that one forwards to the other, beside what both do for any payment.
 
 The writer and the read path are left out, and the connection hands each frame over at once. A call carries
-16 payments in one frame.
+16 payments in one frame. Then what an instance does to hear of payments that others were asked for, here with
+the read path: a call is one frame with a commit of each of 32 tenants.
 """
 
 import asyncio
@@ -11,13 +12,17 @@ from typing import cast
 
 from benchmarks import samples
 from fastpay.clock import SystemClock
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer, Versioned
+from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.link import Link
-from fastpay.engine.homes.ports import Member, OwnWriter, Wire
+from fastpay.engine.homes.ports import Follower, Member, OwnWriter, Wire
 from fastpay.engine.homes.serving import Serving
 from fastpay.engine.ports import Outcome, Reply, Submission
+from fastpay.engine.read.reader import Reader
+from fastpay.store.reads import PostgresReads
 
-PAYMENTS = 16
+PAYMENTS, TENANTS = 16, 32
 _MEMBER = Member("0" * 32, "release", "socket")
 
 
@@ -62,7 +67,7 @@ class _Follower:
     def heard(self, *_: object) -> None:
         pass
 
-    follow = acknowledged = heard
+    follow = acknowledged = advanced = heard
 
 
 class _Loop:
@@ -88,11 +93,11 @@ class _Loop:
 class Forwarding:
     """Both ends of one connection. `open` on a loop that runs before anything else."""
 
-    def __init__(self) -> None:
+    def __init__(self, follower: Follower) -> None:
         clock = SystemClock()
         self._asking, self._home, self._writer = _Wire(), _Wire(), _Writer()
         self._serving = Serving(_MEMBER, cast(OwnWriter, self._writer), clock=clock)
-        self._link = Link(_MEMBER, _MEMBER, self, follower=_Follower(), clock=clock, changed=lambda: None)
+        self._link = Link(_MEMBER, _MEMBER, self, follower=follower, clock=clock, changed=lambda: None)
         self._submissions = [samples.new_submission(number) for number in range(PAYMENTS)]
         intent = samples.new_intent()
         self._outcome = Outcome(
@@ -133,6 +138,10 @@ class Forwarding:
         for future in futures:
             future.result()
 
+    def hear(self, frame: bytes) -> None:
+        """Take a frame of the home."""
+        self._asking.received(frame)
+
     def serve(self, turn: Callable[[], None]) -> None:
         """Carry the last frame of payments out, and answer."""
         self._home.received(self._frame)
@@ -143,16 +152,28 @@ class Forwarding:
 
 
 @contextmanager
-def forwarding() -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """Give what both ends do for a frame of payments, and what the home does of it."""
-    loop, both = asyncio.new_event_loop(), Forwarding()
+def forwarding(store: PostgresReads) -> Iterator[dict[str, Callable[[], None]]]:
+    """Give what both ends do for a frame of payments, what the home does of it, and what all others do.
+
+    `store` is never asked.
+    """
+    loop, both = asyncio.new_event_loop(), Forwarding(_Follower())
+    other = Forwarding(Reader(store, clock=SystemClock()))
     loop.run_until_complete(both.open())
+    loop.run_until_complete(other.open())
     fake = _Loop(loop)
     # A loop that runs cannot be had without its own work in the count.
     asyncio._set_running_loop(cast(asyncio.AbstractEventLoop, fake))  # noqa: SLF001
+    commits = [codec.encode_commit(Scope(f"{number:032x}", False), 0, 3, ()) for number in range(TENANTS)]
+    frame = messages.encode_answers(commits, [])
     try:
-        yield lambda: both.there_and_back(fake.turn), lambda: both.serve(fake.turn)
+        yield {
+            "forward 16 payments and serve them": lambda: both.there_and_back(fake.turn),
+            "serve 16 forwarded payments": lambda: both.serve(fake.turn),
+            "hear of 32 payments of others": lambda: other.hear(frame),
+        }
     finally:
         asyncio._set_running_loop(None)  # noqa: SLF001
-        loop.run_until_complete(both.close())
+        for one in (both, other):
+            loop.run_until_complete(one.close())
         loop.close()

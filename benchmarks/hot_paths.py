@@ -131,7 +131,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         paying() as (pay, pay_live),
         fronting.fronting(new_service) as pass_on,
         # The last one: it leaves a loop of its own in the place of the running one until it ends.
-        forwarding() as (there_and_back, serve_forwarded),
+        forwarding(Rows({})) as forwarded,
     ):
         yield {
             "GET through a connection": lambda: feed(GET),
@@ -162,12 +162,10 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "encode a batch of 16 payments": lambda: columns.encode(payments),
             "32 payments through the writer": submit,
             "payment to bytes": lambda: PAYMENT_INTENT.render_bytes(intent, False),
-            "forward 16 payments and serve them": there_and_back,
-            "serve 16 forwarded payments": serve_forwarded,
             "pass 16 reads on": lambda: pass_on(fronting.GET),
             "pass 16 payments on": lambda: pass_on(fronting.POST),
             "deliver 16 events, signed twice": deliver,
             "check a webhook's signature": lambda: signature.verify_webhook(signer, header, body, _NOW),
-            **(moving() | lists),
+            **(forwarded | moving() | lists),
             **commit_paths(Rows({})),
         }

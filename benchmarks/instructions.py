@@ -41,6 +41,7 @@ _LONG = {
     "32 payments through the writer",
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",
+    "hear of 32 payments of others",
     "pass 16 reads on",
     "pass 16 payments on",
     "deliver 16 events, signed twice",

@@ -66,6 +66,7 @@ class Followers:
         self._reader = reader
         self.holds = reader.holds
         self.follow = reader.follow
+        self.advanced = reader.advanced
         self.acknowledged = reader.acknowledged
 
     def heard(self, scope: Scope, versions: Sequence[tuple[str, int]]) -> None:

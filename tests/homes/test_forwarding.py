@@ -273,11 +273,11 @@ async def test_commits_of_new_objects_are_told_together_and_a_change_at_once(
     pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, asked = home_of(scope, *pair)
+    monkeypatch.setattr(limits, "home_notice_of_new_ms", 60_000)
     (paid,) = (await asked.submit(PAY, scope)).objects.values()
     assert isinstance(paid.object, PaymentIntent)
     assert paid.object.latest_charge is not None
     assert await asked.engine.reader.get(scope, paid.object.latest_charge) is not None
-    monkeypatch.setattr(limits, "home_notice_of_new_ms", 60_000)
     entries, frames = asked.engine.reader.partition(scope).entries, list[bytes]()
     received = asked.cable.received
 

@@ -7,6 +7,8 @@ LINK = "fastpay/engine/homes/link.py"
 SERVING = "fastpay/engine/homes/serving.py"
 FORWARDING = "tests/homes/test_forwarding.py"
 UNKNOWN = "tests/homes/test_unknown_outcomes.py"
+TOLD = "tests/unit/engine/homes/test_serving.py"
+HEARD = "tests/unit/engine/read/test_reader_freshness.py"
 SILENT = f"{UNKNOWN}::test_what_a_silent_home_got_is_carried_out_once_and_answered_once"
 LATE = f"{UNKNOWN}::test_a_home_that_is_late_is_believed_where_this_instance_could_do_nothing"
 MISFIT = "test_a_command_that_cannot_travel_is_written_where_it_arrived_and_the_connection_stays"
@@ -137,6 +139,34 @@ FORWARDED: tuple[Mutant, ...] = (
         "                self._interest[scope] = now_ns\n",
         "",
         (AT_HAND,),
+    ),
+    Mutant(
+        "tell-of-a-commit-after-its-answer",
+        SERVING,
+        "if scope in self._advances:",
+        "if not scope:",
+        (f"{TOLD}::test_commits_of_new_objects_are_told_as_one_with_the_next_answer_of_their_tenant",),
+    ),
+    Mutant(
+        "tell-of-two-commits-as-one-that-another-instance-wrote-between",
+        SERVING,
+        "if held[1] == before:",
+        "if held[1] <= before:",
+        (f"{TOLD}::test_what_another_instance_wrote_between_stays_a_gap",),
+    ),
+    Mutant(
+        "tell-of-a-change-before-what-it-followed",
+        SERVING,
+        "                self._tell_advance(scope)\n                self._commits.append(notice.encoded)\n",
+        "                self._commits.append(notice.encoded)\n",
+        (f"{TOLD}::test_a_change_is_told_soon_and_after_what_was_committed_before_it",),
+    ),
+    Mutant(
+        "hear-of-no-gap-between-commits-of-others",
+        "fastpay/engine/read/freshness.py",
+        "not before <= known <= after",
+        "known > after",
+        (f"{HEARD}::test_a_commit_of_others_is_noted_as_commit_and_answer",),
     ),
     Mutant(
         "take-silence-for-nothing-done",

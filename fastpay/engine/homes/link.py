@@ -298,8 +298,13 @@ class Link:
             scope, sequence = self._waiting[number].scope, outcome.answer.sequence
             shown.setdefault(scope, []).extend(outcome.objects.values())
             answered[scope] = max(sequence, answered.get(scope, 0))
+        advanced = self._follower.advanced
         for committed in commits:
             scope, after = codec.scope_of(committed), committed.after
+            if not committed.changed and scope not in shown:
+                # What others have asked for, for the most part.
+                advanced(scope, committed.before, after)
+                continue
             versions: list[Versioned] = []
             if scope in shown:
                 latest = {one.identifier: one.version for one in committed.changed}

@@ -116,5 +116,8 @@ class Follower(Protocol):
     def follow(self, commits: Sequence[Commit]) -> None:
         """Apply commits of another instance, of which everything that changed is in there or was heard."""
 
+    def advanced(self, scope: Scope, before: int, after: int) -> None:
+        """Apply commits of new objects that nobody asked for here, and show nothing older than them."""
+
     def acknowledged(self, scope: Scope, sequence: int) -> None:
         """Show nothing older than this sequence."""

@@ -1,8 +1,14 @@
 """What a home does for the others: it carries out what they forward, and tells them what it commits.
 
 Answers and commits of one loop turn go out in one frame for each connection, commits first. So the other
-instance shows a commit no later than it answers the request that caused it. A commit that changes what an
-instance may hold is told to it, with what it changed, as long as it forwards requests of that tenant.
+instance shows a commit no later than it answers the request that caused it. A commit is told to an instance
+as long as it forwards requests of that tenant:
+
+    what the commit did                    is told
+    -------------------------------------  ----------------------------------------------------------------
+    changed what the instance may hold     within `home_notice_ms`, with what it changed
+    made new objects only                  with the next answer for the tenant, or else within
+                                           `home_notice_of_new_ms`: as one commit with those before it
 """
 
 import asyncio
@@ -35,11 +41,12 @@ _log = telemetry.Log("fastpay.homes")
 
 
 class _Notice(NamedTuple):
-    """A commit as it travels. It is urgent if it replaced what others may hold."""
+    """A commit, `encoded` as it travels if it replaced what others may hold, and empty otherwise."""
 
     scope: Scope
+    before: int
+    after: int
     encoded: bytes
-    is_urgent: bool
 
 
 class Serving:
@@ -110,6 +117,9 @@ class _Guest:
         self._interest: dict[Scope, int] = {}
         self._commits: list[bytes] = []
         self._answered: list[bytes] = []
+        # From where to where commits of new objects have brought each tenant, of which it was not told.
+        self._advances: dict[Scope, tuple[int, int]] = {}
+        self._advancing: asyncio.TimerHandle | None = None
         # What sends all of that, and in how many milliseconds it was to do so.
         self._flushing: asyncio.Handle | None = None
         self._flushing_ms = 0
@@ -137,19 +147,50 @@ class _Guest:
 
     def tell(self, notices: Sequence[_Notice]) -> None:
         """Tell of the commits that it may want to know of."""
-        now_ns, is_urgent = self._clock.monotonic_ns(), False
+        now_ns = self._clock.monotonic_ns()
         for notice in notices:
-            asked_ns = self._interest.get(notice.scope)
+            scope = notice.scope
+            asked_ns = self._interest.get(scope)
             if asked_ns is None:
                 continue
             if now_ns - asked_ns > limits.home_interest_ms * 1_000_000:
-                del self._interest[notice.scope]
+                del self._interest[scope]
                 continue
-            self._commits.append(notice.encoded)
-            is_urgent |= notice.is_urgent
+            if notice.encoded:
+                self._tell_advance(scope)
+                self._commits.append(notice.encoded)
+            else:
+                self._advance(scope, notice.before, notice.after)
         if self._commits:
             # The answers of this commit are a few turns away. They take it with them.
-            self._flush_within(limits.home_notice_ms if is_urgent else limits.home_notice_of_new_ms)
+            self._flush_within(limits.home_notice_ms)
+        if self._advances and self._advancing is None:
+            delay_ms = limits.home_notice_of_new_ms
+            self._advancing = asyncio.get_running_loop().call_later(delay_ms / 1000, self._tell_advances)
+
+    def _advance(self, scope: Scope, before: int, after: int) -> None:
+        """Note that a tenant has come further, to be told with what it comes to until then."""
+        held = self._advances.get(scope)
+        if held is not None:
+            if held[1] == before:
+                before = held[0]
+            else:
+                # Another instance has written between. Who is told of both as one would not read that.
+                self._tell_advance(scope)
+        self._advances[scope] = before, after
+
+    def _tell_advance(self, scope: Scope) -> None:
+        """Send what was noted of a tenant with the next frame."""
+        held = self._advances.pop(scope, None)
+        if held is not None:
+            self._commits.append(codec.encode_commit(scope, *held, ()))
+
+    def _tell_advances(self) -> None:
+        """Send all that was noted."""
+        self._advancing = None
+        for scope in list(self._advances):
+            self._tell_advance(scope)
+        self._flush()
 
     def leave(self) -> None:
         """Tell it to forward nothing more."""
@@ -163,7 +204,9 @@ class _Guest:
             settled = asyncio.Event()
             self._settled = settled.set
             await settled.wait()
-        self._flush()
+        if self._advancing is not None:
+            self._advancing.cancel()
+        self._tell_advances()
         self._wire.close()
 
     def _welcome(self, hello: Hello) -> None:
@@ -225,13 +268,15 @@ class _Guest:
         except Exception as error:  # noqa: BLE001  whatever it is, the other instance waits for an answer
             reply.set_exception(error)
 
-    def answer(self, answered: bytes) -> None:
-        """Send an answer, with all others of this loop turn."""
+    def answer(self, scope: Scope, answered: bytes) -> None:
+        """Send an answer, with all others of this loop turn, and what was committed of its tenant before."""
         self._unanswered -= 1
         if not self._unanswered:
             self._settled()
         if not self._answered:
             self._flush_within(0)
+        if scope in self._advances:
+            self._tell_advance(scope)
         self._answered.append(answered)
 
     def _flush_within(self, delay_ms: int) -> None:
@@ -297,11 +342,12 @@ class _Reply:
         self._is_done = True
         if self.trace is not None and (tracer := traces.tracer()) is not None:
             tracer.forwarded_ended(self.trace)
-        self._guest.answer(answered)
+        self._guest.answer(self._scope, answered)
 
 
 def _notice(commit: Commit) -> _Notice:
-    latest = {versioned.object.id: versioned for versioned in commit.versions}
-    changed = [versioned for versioned in latest.values() if versioned.version > 1]
-    encoded = codec.encode_commit(commit.scope, commit.before, commit.after, changed)
-    return _Notice(commit.scope, encoded, is_urgent=bool(changed))
+    scope, before, after = commit.scope, commit.before, commit.after
+    # The last version of each object that others may hold.
+    changed = {one.object.id: one for one in commit.versions if one.version > 1}
+    encoded = codec.encode_commit(scope, before, after, changed.values()) if changed else b""
+    return _Notice(scope, before, after, encoded)

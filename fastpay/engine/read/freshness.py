@@ -171,6 +171,20 @@ class Freshness:
                 self._extend(self._awaited.asked_ns)
                 self._awaited = None
 
+    def advanced(self, before: int, after: int) -> None:
+        """Note a commit of another instance as `committed` and `answered` do. It has changed no object."""
+        known = self._known
+        if known is None or not before <= known <= after or self._awaited or self._uncached_reads:
+            self.committed(before, after)
+            self.answered(after)
+            return
+        # What is left of both: many such commits come together.
+        self._known = after
+        self._seen = max(self._seen, after)
+        self._durable = max(self._durable, after)
+        if self._proofs and self._proofs[0].sequence < after:
+            self._proofs = [proof for proof in self._proofs if proof.sequence >= after]
+
     def answered(self, sequence: int) -> bool:
         """Note that a client was answered as of this sequence. Return whether the partition was older."""
         self._seen = max(self._seen, sequence)

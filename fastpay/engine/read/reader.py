@@ -205,6 +205,12 @@ class Reader:
         for commit in commits:
             self._lists.outdate(commit.scope)
 
+    def advanced(self, scope: Scope, before: int, after: int) -> None:
+        """Do so for commits of new objects that nobody asked for here, and show nothing older than them."""
+        self._lists.outdate(scope)
+        freshness = self._objects.scopes.get(scope) or self._objects.freshness(scope)
+        freshness.advanced(before, after)
+
     def holds(self, scope: Scope, identifier: str) -> bool:
         """Tell whether the object is cached, or was until another instance changed it."""
         return self._objects.holds(scope, identifier)

@@ -36,7 +36,9 @@ class SharedReads:
 
     def outdate(self, scope: Scope) -> None:
         """Let nobody join any more what began before the tenant changed."""
-        self._running.pop(scope, None)
+        # Nearly always nothing is under way.
+        if self._running:
+            self._running.pop(scope, None)
 
     def _forget(self, scope: Scope, wanted: Hashable, task: "asyncio.Task[object]") -> None:
         running = self._running.get(scope, {})

@@ -3,8 +3,12 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastpay import limits
+from fastpay._native.cache import Cache
+from fastpay.engine.read.freshness import Freshness, RecentChanges
 from fastpay.errors import DatabaseUnavailable, FastpayError, Overloaded
 from tests.support.memory import MOMENT_MS, OTHER_TENANT, TENANT
 from tests.unit.engine.readings import CHARGE, LIST, ONE, OTHER, STALENESS_MS, THIRD, Instance, settle
@@ -292,3 +296,34 @@ async def test_what_is_made_here_is_found_although_a_read_under_way_has_missed_i
     after = instance.begin(identifier)
     await instance.answer()
     assert (await known, await before, await after) == (1, 0, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["commit", "answer", "confirm", "advance"]), st.integers(0, 6)), max_size=12
+    )
+)
+def test_a_commit_of_others_is_noted_as_commit_and_answer(
+    steps: list[tuple[str, int]],
+) -> None:
+    """And a gap between two such commits empties the tenant's cache as it does between others."""
+    both = [Freshness(Cache(1 << 20), TENANT, RecentChanges(), staleness_ns=100) for _ in range(2)]
+    at = 0
+    for now_ns, (step, number) in enumerate(steps):
+        before, at = max(0, at + number - 2), at + number
+        for is_short, one in enumerate(both):
+            match step:
+                case "answer":
+                    one.answered(at)
+                case "confirm":
+                    one.confirmed(at, now_ns, now_ns)
+                case "advance" if is_short:
+                    one.advanced(before, at)
+                case _:
+                    one.committed(before, at)
+                    if step == "advance":
+                        one.answered(at)
+        slots = [name for name in Freshness.__slots__ if name not in {"_cache", "_recent", "partition"}]
+        plain, short = ({name: getattr(one, name) for name in slots} for one in both)
+        assert plain == short
+        assert both[0].partition.valid_until_ns == both[1].partition.valid_until_ns
