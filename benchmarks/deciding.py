@@ -97,7 +97,8 @@ def test_a_plain_transfer(benchmark: BenchmarkFixture, is_compiled: bool) -> Non
     def transfer() -> Transfer | None:
         if is_compiled:
             return move(*values, {}, loaded, most, identifiers)  # type: ignore[no-any-return]
-        return plain_moving.move(values, {}, loaded, most, identifiers.next)
+        fields = (values[0], "posted", *values[1:], None)
+        return plain_moving.move(fields, (2000, 0), {}, loaded, most, identifiers.next)
 
     made = benchmark(transfer)
     assert made is not None

@@ -9,7 +9,7 @@ from fastpay._native.identifiers import IdentifierSequence
 
 @final
 class Mover:
-    """Makes posted transfers, and the accounts after them: instances of these two types."""
+    """Makes transfers, and the accounts after them: instances of these two types."""
 
     def __init__(self, account: type, transfer: type) -> None:
         """Raises: TypeError if a type has other fields than `Account` and `Transfer`."""
@@ -27,8 +27,24 @@ class Mover:
         counter_max: int,
         identifiers: IdentifierSequence,
     ) -> Any:
-        """Return a new transfer, with the next identifier, and put both accounts after it into `moved`.
+        """Return a new posted transfer, with the next identifier, and put its accounts after it into `moved`.
 
         Accounts are those in `moved`, or else in `loaded`. Return None, and change nothing, unless both are
         there and differ, have no minimum balance, and stay within `counter_max` with what is reserved.
+        """
+
+    def reserve(
+        self,
+        values: tuple[str, str, str, str, str, int, str, str | None],
+        posted: int,
+        reserved: int,
+        moved: dict[str, Any],
+        loaded: dict[str, Any],
+        counter_max: int,
+        identifiers: IdentifierSequence,
+    ) -> Any:
+        """Do the same for a hold, or for a transfer that ends one. `values` are its fields after the first.
+
+        `posted` is added to what both accounts have moved, and `reserved` to what is reserved in them: it is
+        negative for the end of a hold.
         """

@@ -61,57 +61,111 @@ cdef class Mover:
         int64_t counter_max,
         IdentifierSequence identifiers not None,
     ):
-        cdef PyObject* source = _find_account(moved, loaded, debit_id)
-        cdef PyObject* target = _find_account(moved, loaded, credit_id)
-        cdef object debits, credits, made
+        cdef object made
         cdef Py_ssize_t* places = self.transfer_places
-        if source == NULL or target == NULL or source == target:
+        made = self._moved(debit_id, credit_id, amount, 0, moved, loaded, counter_max, identifiers)
+        if made is None:
             return None
-        debits = self._raised(source, _DEBITS_POSTED, _DEBITS_PENDING, amount, counter_max)
-        credits = self._raised(target, _CREDITS_POSTED, _CREDITS_PENDING, amount, counter_max)
-        if debits is None or credits is None:
-            return None
-        debits = self._copied(source, _DEBITS_POSTED, debits)
-        credits = self._copied(target, _CREDITS_POSTED, credits)
-        made = PyType_GenericAlloc(<PyTypeObject*>self.transfer, 0)
-        set_slot(made, places[0], identifiers.make("tr"))
         set_slot(made, places[1], kind)
         set_slot(made, places[2], "posted")
-        set_slot(made, places[3], debit_id)
-        set_slot(made, places[4], credit_id)
         set_slot(made, places[5], currency)
         set_slot(made, places[6], amount)
         set_slot(made, places[7], source_id)
         set_slot(made, places[8], None)
-        moved[debit_id] = debits
-        moved[credit_id] = credits
         return made
 
-    cdef object _raised(
-        self, PyObject* account, int posted, int pending, object amount, int64_t counter_max
+    def reserve(
+        self,
+        tuple values not None,
+        object posted,
+        object reserved,
+        dict moved not None,
+        dict loaded not None,
+        int64_t counter_max,
+        IdentifierSequence identifiers not None,
     ):
-        """Return a counter with the amount added, or None unless nothing stands against it."""
-        cdef int64_t before, reserved, added
+        cdef str debit_id, credit_id
+        cdef object made
+        cdef int64_t change = 0
+        cdef int at
+        if len(values) != _TRANSFER_FIELDS - 1:
+            raise TypeError("a transfer has other fields")
+        debit_id, credit_id = values[2], values[3]
+        if not _change(reserved, &change):
+            return None
+        made = self._moved(debit_id, credit_id, posted, change, moved, loaded, counter_max, identifiers)
+        if made is not None:
+            for at in (1, 2, 5, 6, 7, 8):
+                set_slot(made, self.transfer_places[at], values[at - 1])
+        return made
+
+    cdef object _moved(
+        self,
+        str debit_id,
+        str credit_id,
+        object posted,
+        int64_t change,
+        dict moved,
+        dict loaded,
+        int64_t counter_max,
+        IdentifierSequence identifiers,
+    ):
+        """Return a transfer with its accounts alone, and put these after it into `moved`; or None."""
+        cdef PyObject* source = _find_account(moved, loaded, debit_id)
+        cdef PyObject* target = _find_account(moved, loaded, credit_id)
+        cdef object debited, credited, made
+        cdef Py_ssize_t* places = self.transfer_places
+        if source == NULL or target == NULL or source == target:
+            return None
+        debited = self._after(source, _DEBITS_POSTED, _DEBITS_PENDING, posted, change, counter_max)
+        if debited is None:
+            return None
+        credited = self._after(target, _CREDITS_POSTED, _CREDITS_PENDING, posted, change, counter_max)
+        if credited is None:
+            return None
+        made = PyType_GenericAlloc(<PyTypeObject*>self.transfer, 0)
+        set_slot(made, places[0], identifiers.make("tr"))
+        set_slot(made, places[3], debit_id)
+        set_slot(made, places[4], credit_id)
+        moved[debit_id] = debited
+        moved[credit_id] = credited
+        return made
+
+    cdef object _after(
+        self,
+        PyObject* account,
+        int posted,
+        int pending,
+        object more,
+        int64_t change,
+        int64_t counter_max,
+    ):
+        """Return an account with both amounts added to its counters, or None unless nothing is against it."""
+        cdef Py_ssize_t* places = self.account_places
+        cdef int64_t added, moved, held
+        cdef object made
+        cdef int at
         if Py_TYPE(<object>account) != <PyTypeObject*>self.account:
             return None
-        if slot_at(account, self.account_places[_MIN_BALANCE])[0] != <PyObject*>None:
+        if slot_at(account, places[_MIN_BALANCE])[0] != <PyObject*>None:
             return None
-        before = _number(slot_at(account, self.account_places[posted])[0])
-        reserved = _number(slot_at(account, self.account_places[pending])[0])
-        added = _number(<PyObject*>amount)
+        moved = _number(slot_at(account, places[posted])[0])
+        held = _number(slot_at(account, places[pending])[0])
+        added = _number(<PyObject*>more)
+        if moved < 0 or held < 0 or added < 0:
+            return None
         # Each is below a quarter of what 64 bits hold.
-        if before < 0 or reserved < 0 or added < 0 or before + reserved + added > counter_max:
+        moved, held = moved + added, held + change
+        if held < 0 or moved + held > counter_max:
             return None
-        return before + added
-
-    cdef object _copied(self, PyObject* account, int place, object value):
-        """Return a copy of an account with one field changed."""
-        cdef object made = PyType_GenericAlloc(<PyTypeObject*>self.account, 0)
-        cdef int at
+        made = PyType_GenericAlloc(<PyTypeObject*>self.account, 0)
         for at in range(_ACCOUNT_FIELDS):
-            if at != place:
-                set_slot(made, self.account_places[at], <object>slot_at(account, self.account_places[at])[0])
-        set_slot(made, self.account_places[place], value)
+            if (at != posted or added == 0) and (at != pending or change == 0):
+                set_slot(made, places[at], <object>slot_at(account, places[at])[0])
+        if added:
+            set_slot(made, places[posted], moved)
+        if change:
+            set_slot(made, places[pending], held)
         return made
 
 
@@ -128,6 +182,15 @@ cdef inline int64_t _number(PyObject* value) except? -1:
         return -1
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     return number if overflow == 0 and 0 <= number < <int64_t>1 << 61 else -1
+
+
+cdef bint _change(object value, int64_t* change) except -1:
+    """Give a number of at most 61 bits that may be negative; return False for anything else."""
+    cdef int overflow = 0
+    if not PyLong_CheckExact(<PyObject*>value):
+        return False
+    change[0] = PyLong_AsLongLongAndOverflow(<PyObject*>value, &overflow)
+    return overflow == 0 and -(<int64_t>1 << 61) < change[0] < <int64_t>1 << 61
 
 
 cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:

@@ -316,19 +316,25 @@ class Draft:
             if transfer is not None:
                 self.transfers.append(transfer)
                 return transfer.id
-        # Whatever a rule could refuse, and what reserves an amount or ends that.
         hold_id, held = (None, 0) if hold is None else hold
         moved = amount if phase in ("posted", "post") else 0
         reserved = amount if phase == "hold" else -held
+        values = (kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)
+        if phase != "posted":
+            transfer = _MOVER.reserve(
+                values, moved, reserved, accounts, loaded, limits.ledger_counter_max, self._identifiers
+            )
+            if transfer is not None:
+                self.transfers.append(transfer)
+                return transfer.id
+        # Whatever a rule could refuse.
         source = accounts.get(debit_id) or loaded.get(debit_id) or self._open(currency, debit)
         target = accounts.get(credit_id) or loaded.get(credit_id) or self._open(currency, credit)
         accounts[debit_id] = ledger.debit(source, moved, reserved)
         accounts[credit_id] = ledger.credit(target, moved, reserved)
-        identifier = self.new_id("tr")
-        self.transfers.append(
-            Transfer(identifier, kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)
-        )
-        return identifier
+        transfer = Transfer(self.new_id("tr"), *values)
+        self.transfers.append(transfer)
+        return transfer.id
 
     def finish(self, object_id: str | None, expand: tuple[str, ...] = ()) -> "Draft":
         """Number the events, give every version the last number, and return the draft."""

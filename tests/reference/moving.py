@@ -7,25 +7,30 @@ from fastpay.domain.ledger import Account, Transfer
 
 
 def move(
-    transfer: tuple[str, str, str, str, int, str],
+    transfer: tuple[str, str, str, str, str, int, str, str | None],
+    amounts: tuple[int, int],
     moved: dict[str, Account],
     loaded: Mapping[str, Account],
     counter_max: int,
     next_identifier: Callable[[str], str],
 ) -> Transfer | None:
-    """Return the transfer with these values, and move its accounts; None if the case is not plain."""
-    kind, debit_id, credit_id, currency, amount, source_id = transfer
+    """Return the transfer with these values, and move its accounts; None if the case is not plain.
+
+    `amounts` are what is posted, and by how much what is reserved changes.
+    """
+    kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id = transfer
+    posted, reserved = amounts
     source = moved.get(debit_id) or loaded.get(debit_id)
     target = moved.get(credit_id) or loaded.get(credit_id)
-    if source is None or target is None or source is target or amount < 0:
+    if source is None or target is None or source is target or posted < 0:
         return None
     if source.min_balance is not None or target.min_balance is not None:
         return None
-    if source.debits_posted + source.debits_pending + amount > counter_max:
-        return None
-    if target.credits_posted + target.credits_pending + amount > counter_max:
-        return None
-    moved[debit_id] = ledger.debit(source, posted=amount)
-    moved[credit_id] = ledger.credit(target, posted=amount)
+    before = (source.debits_posted, source.debits_pending), (target.credits_posted, target.credits_pending)
+    for counted, held in before:
+        if held + reserved < 0 or counted + posted + held + reserved > counter_max:
+            return None
+    moved[debit_id] = ledger.debit(source, posted, reserved)
+    moved[credit_id] = ledger.credit(target, posted, reserved)
     identifier = next_identifier("tr")
-    return Transfer(identifier, kind, "posted", debit_id, credit_id, currency, amount, source_id)
+    return Transfer(identifier, kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)

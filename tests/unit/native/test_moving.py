@@ -1,6 +1,7 @@
 """The plain case of a transfer: what the rules of all transfers make, or nothing at all."""
 
 import sys
+from operator import neg
 from typing import Any
 
 import msgspec
@@ -46,25 +47,36 @@ def _accounts(draw: st.DrawFn) -> dict[str, Account]:
     st.sampled_from(_NAMES),
     st.sampled_from(_NAMES),
     st.sampled_from([-1, 0, 1, 5, 2000, 10**30]) | _COUNTERS,
+    st.sampled_from([0, 1, -1, 5, -5, 2000, -2000, 10**30, -(10**30)]) | _COUNTERS | _COUNTERS.map(neg),
+    st.sampled_from([("posted", None), ("hold", None), ("void", "tr_9")]),
 )
 def test_a_plain_transfer_is_that_of_the_rules_and_any_other_changes_nothing(
-    moved: dict[str, Account], loaded: dict[str, Account], debit: str, credit: str, amount: int
+    moved: dict[str, Account],
+    loaded: dict[str, Account],
+    debit: str,
+    credit: str,
+    amount: int,
+    reserved: int,
+    phase: tuple[str, str | None],
 ) -> None:
-    values = ("capture", debit, credit, "usd", amount, "ch_1")
+    values = ("capture", phase[0], debit, credit, "usd", 7, "ch_1", phase[1])
     expected = dict(moved)
     identifiers, counted = IdentifierSequence(_HEAD, _TAIL), plain.IdentifierSequence(_HEAD, _TAIL)
-    transfer = oracle.move(values, expected, loaded, _MOST, counted.next)
-    assert _MOVER.move(*values, moved, loaded, _MOST, identifiers) == transfer
+    transfer = oracle.move(values, (amount, reserved), expected, loaded, _MOST, counted.next)
+    assert _MOVER.reserve(values, amount, reserved, moved, loaded, _MOST, identifiers) == transfer
     assert moved == expected
     # An identifier is used up only by a transfer.
     assert identifiers.next("tr") == counted.next("tr")
 
 
-def _move(source: Any, target: Any, amount: Any, most: int = _MOST) -> Any:
-    values = ("fee", "lacc_1", "lacc_2", "usd", amount, "ch_1")
-    return _MOVER.move(
-        *values, {}, {"lacc_1": source, "lacc_2": target}, most, IdentifierSequence(_HEAD, _TAIL)
-    )
+def _move(source: Any, target: Any, amount: Any, most: int = _MOST, reserved: Any = 0) -> Any:
+    """Return what is made of a transfer that is posted, which both ways have to agree about."""
+    loaded, names = {"lacc_1": source, "lacc_2": target}, ("lacc_1", "lacc_2", "usd", amount, "ch_1")
+    values = ("fee", "posted", *names, None)
+    made = _MOVER.reserve(values, amount, reserved, {}, loaded, most, IdentifierSequence(_HEAD, _TAIL))
+    if type(reserved) is int and reserved == 0:
+        assert _MOVER.move("fee", *names, {}, loaded, most, IdentifierSequence(_HEAD, _TAIL)) == made
+    return made
 
 
 def test_the_counters_of_an_account_come_to_the_maximum_and_not_beyond_it() -> None:
@@ -92,7 +104,9 @@ def test_what_is_no_plain_account_is_left_to_the_rules(source: Any) -> None:
 
 def test_an_amount_that_is_no_whole_number_is_left_to_the_rules() -> None:
     source, target = Account("lacc_1", "pending", "usd", "C"), Account("lacc_2", "fees", "usd", "C")
-    assert [_move(source, target, amount) for amount in (1.0, True, "1", None)] == [None] * 4
+    for wrong in (1.0, True, "1", None):
+        assert _move(source, target, wrong) is None
+        assert _move(source, target, 1, reserved=wrong) is None
 
 
 def test_no_reference_is_left_behind() -> None:
@@ -102,6 +116,11 @@ def test_no_reference_is_left_behind() -> None:
         for _ in range(1_000):
             _move(source, target, amount)
     assert (sys.getrefcount(source), sys.getrefcount(source.code), sys.getrefcount(Account)) == before
+
+
+def test_a_transfer_with_other_fields_is_refused() -> None:
+    with pytest.raises(TypeError, match="other fields"):
+        _MOVER.reserve(("fee",), 1, 1, {}, {}, _MOST, IdentifierSequence(_HEAD, _TAIL))  # type: ignore[arg-type]
 
 
 def test_types_with_other_fields_are_refused() -> None:
