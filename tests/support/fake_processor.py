@@ -68,6 +68,10 @@ class FakeProcessors:
         self.named_ones: dict[str, FakeProcessor] = named
         self.cards: dict[str, SavedCard] = {}
 
+    def kept_route(self, scope: Scope, *, currency: str, method: str) -> Sequence[Chosen] | None:
+        """Keep none."""
+        return None
+
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return all."""
         return [Chosen(name, one) for name, one in self.named_ones.items()]

@@ -166,7 +166,9 @@ class ProcessorCalls:
         Raises: DatabaseUnavailable, Overloaded.
         """
         self._in_flight.admit(scope)
-        chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
+        chosen = self._processors.kept_route(scope, currency=currency, method=method)
+        if chosen is None:
+            chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
     async def route_setup(
@@ -269,7 +271,7 @@ class ProcessorCalls:
         """Call one processor after the other, as long as nothing was done, and record each outcome."""
         shown = waiting.outcome.answer.object_id
         intent = waiting.outcome.objects[shown or ""].object
-        assert isinstance(intent, PaymentIntent | SetupIntent)
+        assert isinstance(intent, _INTENTS)
         route, begun_ms = routed.route, waiting.submission.moment_ms
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
@@ -341,8 +343,9 @@ class ProcessorCalls:
     ) -> int | None:
         """Write an outcome, and return when its command was made, in milliseconds since 1970.
 
-        None if the payment does not go on: a webhook or an inquiry has ended the attempt, so that there is no
-        next one. A failure that may pass is tried again, since nobody else knows the outcome.
+        None if the payment does not go on: this outcome is the last one, or a webhook or an inquiry has ended
+        the attempt, so that there is no next one. A failure that may pass is tried again, since nobody else
+        knows the outcome.
         """
         is_early = self._clock.monotonic_ns() < waiting.until_ns
         if is_waited_for := is_last and is_early and not waiting.is_over:
@@ -369,7 +372,7 @@ class ProcessorCalls:
                 return None
             if is_waited_for:
                 waiting.tell(outcome)
-            return submission.moment_ms if _is_processing(outcome) else None
+            return submission.moment_ms if not is_last and _is_processing(outcome) else None
         raise AssertionError("the last attempt returns or raises")
 
     def _submission(
@@ -388,6 +391,8 @@ class ProcessorCalls:
         )
 
 
+# A union would be made anew for each call.
+_INTENTS = (PaymentIntent, SetupIntent)
 _COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
 
 

@@ -193,6 +193,9 @@ class Chosen(msgspec.Struct, frozen=True):
 class Processors(Protocol):
     """The processors of all tenants."""
 
+    def kept_route(self, scope: Scope, *, currency: str, method: str) -> Sequence[Chosen] | None:
+        """Return what `route` would, without a wait. None if that has to be found out, or may be."""
+
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return the processors that a payment may go to, the first choice first. Empty if there is none.
 

@@ -6,7 +6,7 @@ check       GET URL/operations, signed
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -174,17 +174,17 @@ class ContractProcessor:
         given = headers.get("webhook-signature", "").encode("latin-1", "replace").split(b" ")
         return any(hmac.compare_digest(one, right) for one in given[: limits.signature_candidates_max])
 
-    async def _send(
+    def _send(
         self, method: str, target: str, deadline: Deadline, *, body: bytes = b"", key: str | None = None
-    ) -> Answer:
-        """Send a request that is signed. Raises: NoAnswerError."""
+    ) -> Awaitable[Answer]:
+        """Send a request that is signed. Raises: NoAnswerError when it is awaited."""
         at_s, signed_key = self._calls.clock.now_ms() // 1000, b"" if key is None else key.encode()
         path = (self._path + target).encode()
         headers = {HEADER: sign_request(self._signers, method, path, body, at_s, signed_key)}
         if key is not None:
             headers[KEY_HEADER] = key
             headers["Content-Type"] = "application/json"
-        return await self._calls.send(method, target, headers=headers, body=body, deadline=deadline)
+        return self._calls.send(method, target, headers=headers, body=body, deadline=deadline)
 
 
 def _sent(order: Order) -> _Sent:

@@ -46,7 +46,8 @@ class GuardedProcessor:
         if self._circuit.is_failing:
             return await self._try_again(order, timeout_ms)
         outcome = await self._processor.carry_out(order, timeout_ms=timeout_ms)
-        self._note(outcome)
+        if self._circuit.failures or outcome.status in _FAILURES:
+            self._note(outcome)
         return outcome
 
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:

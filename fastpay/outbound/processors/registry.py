@@ -76,17 +76,19 @@ class Registry:
         """Close all connections."""
         await self._maker.close()
 
+    def kept_route(self, scope: Scope, *, currency: str, method: str) -> Sequence[Chosen] | None:
+        """Return what `route` would, without a wait. None if that has to be found out, or may be."""
+        known = self._known.get(scope)
+        if known is None or self._clock.monotonic_ns() >= known.until_ns:
+            return None
+        return known.routed.get((currency, method))
+
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return the processors that a payment may go to, the first choice first. Empty if there is none.
 
         Raises: DatabaseUnavailable, Overloaded.
         """
-        known = self._known.get(scope)
-        if known is None or self._clock.monotonic_ns() >= known.until_ns:
-            known = await self._look_up(scope)
-        found = known.routed.get((currency, method))
-        if found is not None:
-            return found
+        known = await self._look_up(scope)
         usable = {
             name for name, one in known.enabled.items() if _takes(one.processor.declaration, currency, method)
         }

@@ -57,6 +57,10 @@ class Rehearsals:
             webhook.cancel()
         await asyncio.gather(*self._webhooks, return_exceptions=True)
 
+    def kept_route(self, scope: Scope, *, currency: str, method: str) -> Sequence[Chosen] | None:
+        """Return the processors that a payment may go to, None if that has to be found out."""
+        return self._others.kept_route(scope, currency=currency, method=method)
+
     async def route(self, scope: Scope, *, amount: int, currency: str, method: str) -> Sequence[Chosen]:
         """Return the processors that a payment may go to. Raises: DatabaseUnavailable, Overloaded."""
         return await self._others.route(scope, amount=amount, currency=currency, method=method)

@@ -111,7 +111,9 @@ class World:
     async def names(
         self, scope: Scope = SHOP, *, currency: str = "usd", method: str = "card", amount: int = 1
     ) -> list[str]:
-        found = await self.registry.route(scope, amount=amount, currency=currency, method=method)
+        found = self.registry.kept_route(scope, currency=currency, method=method)
+        if found is None:
+            found = await self.registry.route(scope, amount=amount, currency=currency, method=method)
         return [one.name for one in found]
 
     def expire(self) -> None:
@@ -131,6 +133,24 @@ async def test_a_change_counts_after_a_while_and_not_at_once(world: World) -> No
     world.clock.advance_ms(1)
     assert await world.names() == ["first"]
     assert world.store.asked == [SHOP, SHOP]
+
+
+async def test_a_route_is_kept_as_long_as_what_is_configured_and_never_with_rules(world: World) -> None:
+    def kept() -> list[str] | None:
+        found = world.registry.kept_route(SHOP, currency="usd", method="card")
+        return None if found is None else [one.name for one in found]
+
+    world.configure(configured("first", is_default=True))
+    assert kept() is None
+    await world.names()
+    assert kept() == ["first"]
+    world.clock.advance_ms(limits.processor_cache_ms - 1)
+    assert kept() == ["first"]
+    world.clock.advance_ms(1)
+    assert kept() is None
+    world.configure(configured("first"), rules=[Rule(processors=("first",), amount_max=10)])
+    assert await world.names() == ["first"]
+    assert kept() is None
 
 
 async def test_the_time_counts_from_when_the_database_was_asked(world: World) -> None:
