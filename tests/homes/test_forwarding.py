@@ -194,7 +194,7 @@ async def test_a_command_that_cannot_travel_is_written_where_it_arrived_and_the_
     assert await check_books(database_url, scope) == 2 * 3
 
 
-@pytest.mark.parametrize("end", ["encode_outcome", "decode_outcome"])
+@pytest.mark.parametrize("end", ["outcome_message", "decode_outcome"])
 async def test_an_outcome_that_cannot_travel_is_found_under_its_key_and_the_connection_stays(
     pair: tuple[Instance, Instance],
     scope: Scope,

@@ -94,8 +94,8 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "serve-another-tenants-outcome",
         LINK,
-        "if waiting.scope != codec.scope_of(answered):",
-        "if not waiting.scope:",
+        "if answered.tenant_id != scope.tenant_id or answered.livemode is not scope.livemode:",
+        "if not scope:",
         (f"{FORWARDING}::test_an_answer_for_another_tenant_is_not_believed",),
     ),
     Mutant(

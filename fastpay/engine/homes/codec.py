@@ -8,7 +8,7 @@ structs and tuples as extensions that name what they are.
 import functools
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
@@ -16,18 +16,28 @@ import msgspec
 from fastpay import errors, limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Command, Versioned
+from fastpay.engine.homes import messages
 from fastpay.engine.homes.messages import PROTOCOL, Answered, Changed, Committed, Failed, Forwarded
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError
+from fastpay.observability import telemetry
+
+_log = telemetry.Log("fastpay.homes")
 
 _DOMAIN = "fastpay.domain."
 _PLAIN = frozenset({str, int, bool, type(None), dict, list})
+# What `Forwarded` ends with for most commands, which is left out then.
+_PLAIN_REST = ((), False, None, None, None, b"")
 # Codes of extensions.
 _TUPLE, _STRUCT = 1, 2
 
 _ENCODER = msgspec.msgpack.Encoder()
 _FAULT = "An internal error occurred. Nothing was changed."
+
+
+# An answer before it is encoded: a tuple of the fields of `Answered`, of which the last ones may be left out.
+Message = tuple[Any, ...]
 
 
 class UnsupportedFrame(Exception):
@@ -57,29 +67,30 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
 
     Raises: TypeError for a command that cannot travel.
     """
-    command, deadline_ns = submission.command, submission.deadline_ns
+    command, deadline_ns, trace = submission.command, submission.deadline_ns, submission.trace
     # A tuple of the fields has the same bytes as the struct and takes half as long.
-    return _ENCODER.encode(
-        (
-            number,
-            *submission.scope,
-            _name_of(type(command)),
-            _sealed(command),
-            submission.request_id,
-            submission.moment_ms,
-            submission.head,
-            submission.tail,
-            submission.idempotency_key,
-            submission.digest or submission_digest(submission),
-            submission.fingerprint,
-            submission.expand,
-            submission.is_publishable,
-            submission.signed,
-            None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
-            None if submission.trace is None else submission.trace.to_headers(),
-            submission.amends,
-        )
+    message = (
+        number,
+        *submission.scope,
+        _name_of(type(command)),
+        _sealed(command),
+        submission.request_id,
+        submission.moment_ms,
+        submission.head,
+        submission.tail,
+        submission.idempotency_key,
+        submission.digest or submission_digest(submission),
+        submission.fingerprint,
     )
+    rest = (
+        submission.expand,
+        submission.is_publishable,
+        submission.signed,
+        None if deadline_ns is None else (deadline_ns - now_ns) // 1_000_000,
+        None if trace is None else trace.to_headers(),
+        submission.amends,
+    )
+    return _ENCODER.encode(message if rest == _PLAIN_REST else message + rest)
 
 
 def decode_submission(forwarded: Forwarded, scope: Scope, now_ns: int) -> Submission:
@@ -114,16 +125,37 @@ def scope_of(message: Forwarded | Answered | Committed) -> Scope:
     return tuple.__new__(Scope, (message.tenant_id, message.livemode))
 
 
-def encode_outcome(number: int, scope: Scope, outcome: Outcome) -> bytes:
+def outcome_message(number: int, scope: Scope, outcome: Outcome) -> Message:
     """Return an outcome as it travels (see `Answered`). Raises: TypeError for what cannot travel."""
-    objects = [
-        (_name_of(type(one.object)), one.version, one.sequence, one.object)
-        for one in outcome.objects.values()
-    ]
-    answered: tuple[object, ...] = (number, *scope, None, outcome.answer, objects)
-    if outcome.original_request_id is not None or outcome.is_signature_spent:
-        answered += (outcome.original_request_id, outcome.is_signature_spent)
-    return _ENCODER.encode(answered)
+    objects = []
+    for one in outcome.objects.values():
+        stored = one.object
+        objects.append((_name_of(type(stored)), one.version, one.sequence, stored))
+    message = (number, *scope, None, outcome.answer, objects)
+    if outcome.original_request_id is None and not outcome.is_signature_spent:
+        return message
+    return (*message, outcome.original_request_id, outcome.is_signature_spent)
+
+
+def encode_answers(commits: Sequence[bytes], answered: Sequence[Message]) -> bytes:
+    """Return the frame of Answers, of commits that are encoded already.
+
+    An outcome that cannot be encoded is answered as unknown: it is committed, and is found under its key.
+    """
+    try:
+        return messages.encode_answers(commits, answered)
+    except Exception:  # noqa: BLE001  whatever it is, the other answers are on their way
+        return messages.encode_answers(commits, [_checked(one) for one in answered])
+
+
+def _checked(message: Message) -> Message:
+    try:
+        _ENCODER.encode(message)
+    except Exception as error:  # noqa: BLE001  as above
+        _log.exception("member_outcome_failed")
+        number, tenant_id, livemode, *_ = message
+        return failure_message(number, Scope(tenant_id, livemode), error, is_unknown=True)
+    return message
 
 
 def encode_commit(scope: Scope, before: int, after: int, changed: Iterable[Versioned]) -> bytes:
@@ -138,9 +170,9 @@ def _changed(versioned: Versioned) -> tuple[object, ...]:
     return (versioned.object.id, versioned.version, versioned.sequence, *shown)
 
 
-def encode_failure(
+def failure_message(
     number: int, scope: Scope, error: BaseException, *, is_unbegun: bool = False, is_unknown: bool = False
-) -> bytes:
+) -> Message:
     """Return an error as it travels. What is no error for clients stays here: our log has it."""
     known = error if isinstance(error, FastpayError) else FastpayError(_FAULT)
     failed = Failed(
@@ -152,20 +184,20 @@ def encode_failure(
         is_unbegun=is_unbegun,
         is_unknown=is_unknown,
     )
-    return _ENCODER.encode(Answered(number, *scope, failed))
+    return (number, *scope, failed)
 
 
 def decode_outcome(answered: Answered) -> Outcome:
     """Return the outcome. Raises: msgspec.MsgspecError, UnsupportedFrame."""
     if answered.answer is None:
         raise UnsupportedFrame("no answer")
-    versions = [
-        Versioned(_decoder(shown.kind).decode(shown.body), shown.version, shown.sequence)
-        for shown in answered.objects
-    ]
+    objects = {}
+    for shown in answered.objects:
+        stored = _decoder(shown.kind).decode(shown.body)
+        objects[stored.id] = Versioned(stored, shown.version, shown.sequence)
     return Outcome(
         answer=answered.answer,
-        objects={versioned.object.id: versioned for versioned in versions},
+        objects=objects,
         original_request_id=answered.original_request_id,
         is_signature_spent=answered.is_signature_spent,
     )
@@ -196,10 +228,8 @@ def _sealed(command: Any) -> Any:
     changed = {}
     for name in fields:
         loose: Mapping[str, object] = getattr(command, name)
-        for value in loose.values():
-            if type(value) not in _PLAIN:
-                changed[name] = {key: _seal(value) for key, value in loose.items()}
-                break
+        if loose and not _PLAIN.issuperset(map(type, loose.values())):
+            changed[name] = {key: _seal(value) for key, value in loose.items()}
     for name in parts:
         changed[name] = _sealed(getattr(command, name))
     return msgspec.structs.replace(command, **changed) if changed else command

@@ -262,7 +262,8 @@ class Link:
             waiting = self._waiting.get(answered.number)
             if waiting is None:
                 continue
-            if waiting.scope != codec.scope_of(answered):
+            scope = waiting.scope
+            if answered.tenant_id != scope.tenant_id or answered.livemode is not scope.livemode:
                 raise UnsupportedFrame("an answer for another tenant")
             if answered.failed is None:
                 outcome = self._outcome(answered)

@@ -18,7 +18,7 @@ import msgspec
 from fastpay.domain.plan import Answer
 
 # Raise this whenever messages or their meaning change within a release.
-PROTOCOL = 3
+PROTOCOL = 4
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -64,12 +64,12 @@ class Forwarded(msgspec.Struct, frozen=True, array_like=True):
     idempotency_key: str | None
     digest: bytes
     fingerprint: bytes
-    expand: tuple[str, ...]
-    is_publishable: bool
-    signed: str | None
-    left_ms: int | None
-    trace: tuple[str, str] | None
-    amends: bytes
+    expand: tuple[str, ...] = ()
+    is_publishable: bool = False
+    signed: str | None = None
+    left_ms: int | None = None
+    trace: tuple[str, str] | None = None
+    amends: bytes = b""
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, tag=5):
@@ -155,12 +155,12 @@ def encode(message: Message) -> bytes:
 
 def encode_forward(submissions: Sequence[bytes]) -> bytes:
     """Return the frame of a Forward, of submissions that are encoded already."""
-    return _ENCODER.encode((5, [msgspec.Raw(one) for one in submissions]))
+    return _ENCODER.encode((5, list(map(msgspec.Raw, submissions))))
 
 
-def encode_answers(commits: Sequence[bytes], answered: Sequence[bytes]) -> bytes:
-    """Return the frame of Answers, of commits and answers that are encoded already."""
-    return _ENCODER.encode((6, *([msgspec.Raw(one) for one in part] for part in (commits, answered))))
+def encode_answers(commits: Sequence[bytes], answered: Sequence[object]) -> bytes:
+    """Return the frame of Answers, of commits that are encoded already. Raises: TypeError, OverflowError."""
+    return _ENCODER.encode((6, list(map(msgspec.Raw, commits)), answered))
 
 
 def decode(frame: bytes) -> Message:

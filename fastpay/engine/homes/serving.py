@@ -116,7 +116,7 @@ class _Guest:
         # When it last asked for a tenant, on the monotonic clock.
         self._interest: dict[Scope, int] = {}
         self._commits: list[bytes] = []
-        self._answered: list[bytes] = []
+        self._answered: list[codec.Message] = []
         # From where to where commits of new objects have brought each tenant, of which it was not told.
         self._advances: dict[Scope, tuple[int, int]] = {}
         self._advancing: asyncio.TimerHandle | None = None
@@ -268,7 +268,7 @@ class _Guest:
         except Exception as error:  # noqa: BLE001  whatever it is, the other instance waits for an answer
             reply.set_exception(error)
 
-    def answer(self, scope: Scope, answered: bytes) -> None:
+    def answer(self, scope: Scope, answered: codec.Message) -> None:
         """Send an answer, with all others of this loop turn, and what was committed of its tenant before."""
         self._unanswered -= 1
         if not self._unanswered:
@@ -294,7 +294,7 @@ class _Guest:
     def _flush(self) -> None:
         self._flushing = None
         if (self._commits or self._answered) and not self.is_lost:
-            self._wire.send(messages.encode_answers(self._commits, self._answered))
+            self._wire.send(codec.encode_answers(self._commits, self._answered))
         self._commits, self._answered = [], []
 
 
@@ -320,10 +320,10 @@ class _Reply:
     def set_result(self, outcome: Outcome) -> None:
         """Answer with an outcome."""
         try:
-            answered = codec.encode_outcome(self._number, self._scope, outcome)
+            answered = codec.outcome_message(self._number, self._scope, outcome)
         except Exception as error:  # noqa: BLE001  it is committed, and is found under its key
             _log.exception("member_outcome_failed")
-            answered = codec.encode_failure(self._number, self._scope, error, is_unknown=True)
+            answered = codec.failure_message(self._number, self._scope, error, is_unknown=True)
         self._answer(answered)
 
     def set_exception(self, error: Exception) -> None:
@@ -332,13 +332,13 @@ class _Reply:
             self.refuse(error)
             return
         is_unknown = isinstance(error, OutcomeUnknown) or isinstance(error.__cause__, UnknownOutcome)
-        self._answer(codec.encode_failure(self._number, self._scope, error, is_unknown=is_unknown))
+        self._answer(codec.failure_message(self._number, self._scope, error, is_unknown=is_unknown))
 
     def refuse(self, error: Exception) -> None:
         """Answer that the command was not begun and never will be."""
-        self._answer(codec.encode_failure(self._number, self._scope, error, is_unbegun=True))
+        self._answer(codec.failure_message(self._number, self._scope, error, is_unbegun=True))
 
-    def _answer(self, answered: bytes) -> None:
+    def _answer(self, answered: codec.Message) -> None:
         self._is_done = True
         if self.trace is not None and (tracer := traces.tracer()) is not None:
             tracer.forwarded_ended(self.trace)

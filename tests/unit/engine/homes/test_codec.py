@@ -84,9 +84,9 @@ def forward(sent: Submission, *, now_ns: int = 0) -> messages.Forwarded:
     return forwarded
 
 
-def answer(answered: bytes) -> messages.Answered:
+def answer(answered: codec.Message) -> messages.Answered:
     """Return an answer as it arrives at the instance that has asked."""
-    message = messages.decode(messages.encode_answers([], [answered]))
+    message = messages.decode(codec.encode_answers([], [answered]))
     assert isinstance(message, messages.Answers)
     return message.answered[0]
 
@@ -120,9 +120,20 @@ def test_every_snapshot_arrives_as_it_was_sent(kind: type) -> None:
         is_signature_spent=True,
     )
     for outcome in (sent, msgspec.structs.replace(sent, original_request_id=None, is_signature_spent=False)):
-        answered = answer(codec.encode_outcome(7, SCOPE, outcome))
+        answered = answer(codec.outcome_message(7, SCOPE, outcome))
         assert (answered.number, codec.scope_of(answered)) == (7, SCOPE)
         assert codec.decode_outcome(answered) == outcome
+
+
+def test_an_outcome_that_cannot_be_encoded_is_unknown_and_others_in_the_frame_arrive() -> None:
+    unfit: codec.Message = (1, *SCOPE, None, Answer(None, 1 << 64), [])
+    sent: codec.Message = (2, *SCOPE, None, Answer(None, 3), [])
+    message = messages.decode(codec.encode_answers([], [unfit, sent]))
+    assert isinstance(message, messages.Answers)
+    lost, came = message.answered
+    assert lost.failed is not None
+    assert (lost.number, codec.scope_of(lost), lost.failed.is_unknown) == (1, SCOPE, True)
+    assert (came.number, came.failed, came.answer) == (2, None, Answer(None, 3))
 
 
 def test_a_deadline_is_a_span_that_both_clocks_measure() -> None:
@@ -136,11 +147,11 @@ def test_every_error_arrives_as_it_was_raised_and_a_fault_of_ours_tells_nothing(
     ]
     for one in classes:
         raised = one("why", code="code", param="param", decline_code="decline")
-        failed = answer(codec.encode_failure(1, SCOPE, raised)).failed
+        failed = answer(codec.failure_message(1, SCOPE, raised)).failed
         assert failed is not None
         came = codec.decode_failure(failed)
         assert (type(came), vars(came)) == (one, vars(raised))
-    hidden = answer(codec.encode_failure(1, SCOPE, KeyError("secret"))).failed
+    hidden = answer(codec.failure_message(1, SCOPE, KeyError("secret"))).failed
     assert hidden is not None
     assert "secret" not in hidden.message
 
