@@ -26,6 +26,7 @@ from fastpay._native import (
     digit_runs,
     entropy,
     headers,
+    identifiers,
     json_pieces,
     params,
     passed_fields,
@@ -47,6 +48,7 @@ from tests.reference import arrays as plain_arrays
 from tests.reference import card_finder as plain_card_finder
 from tests.reference import digit_runs as plain_digit_runs
 from tests.reference import headers as plain_headers
+from tests.reference import identifiers as plain_identifiers
 from tests.reference import json_pieces as plain_pieces
 from tests.reference import params as plain_params
 from tests.reference import passed_fields as plain_passed_fields
@@ -132,6 +134,16 @@ def test_the_fields_of_a_response(benchmark: BenchmarkFixture, made_by: Any) -> 
 
 def test_draw_random_bytes(benchmark: BenchmarkFixture) -> None:
     assert len(benchmark(entropy.random_bytes, 12)) == 12
+
+
+@pytest.mark.parametrize("parts", [identifiers, plain_identifiers], ids=["compiled", "plain"])
+def test_parts_of_an_identifier(benchmark: BenchmarkFixture, parts: Any) -> None:
+    name = "pi_0190a5f0b7e97cc08d0a8b8e5b1f2a3c"
+
+    def take() -> tuple[str, str, bool]:
+        return parts.prefix_of(name), parts.digits(name), parts.is_well_formed(name, "pi")
+
+    assert benchmark(take) == ("pi", name[3:], True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Identifiers of new objects, written digit by digit: a payment makes eight."""
+"""Identifiers: new ones, written digit by digit (a payment makes eight), and the parts of others."""
 
 from typing import final
 
@@ -22,3 +22,12 @@ class IdentifierSequence:
 
         Raises: ValueError for a prefix that is not ASCII.
         """
+
+def prefix_of(identifier: str) -> str:
+    """Return the part of an identifier that names its kind: all before the first underscore."""
+
+def digits(identifier: str) -> str:
+    """Return the 32 hexadecimal digits behind the prefix."""
+
+def is_well_formed(identifier: str, prefix: str) -> bool:
+    """Tell whether `identifier` could name an object of this prefix."""

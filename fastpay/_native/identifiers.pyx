@@ -1,11 +1,11 @@
 # cython: autotestdict=False
-"""Identifiers of new objects, written digit by digit. The contract is in identifiers.pyi."""
+"""Identifiers: new ones, digit by digit, and the parts of others. The contract is in identifiers.pyi."""
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_GET_LENGTH
+from cpython.unicode cimport PyUnicode_GET_LENGTH, PyUnicode_Substring
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memchr, memcmp, memcpy
 
 
 cdef extern from "Python.h":
@@ -66,6 +66,41 @@ cdef class IdentifierSequence:
         out[length] = c"_"
         memcpy(out + length + 1, self._digits, _DIGITS)
         return made
+
+
+def prefix_of(str identifier not None) -> str:
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(identifier)
+    cdef const char* text
+    cdef const char* found
+    if not PyUnicode_IS_COMPACT_ASCII(identifier):
+        return identifier.partition("_")[0]
+    text = <const char*>PyUnicode_DATA(identifier)
+    found = <const char*>memchr(text, c"_", length)
+    return identifier if found == NULL else PyUnicode_Substring(identifier, 0, found - text)
+
+
+def digits(str identifier not None) -> str:
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(identifier)
+    return identifier if length <= _DIGITS else PyUnicode_Substring(identifier, length - _DIGITS, length)
+
+
+def is_well_formed(str identifier not None, str prefix not None) -> bool:
+    cdef Py_ssize_t length = PyUnicode_GET_LENGTH(prefix)
+    cdef const char* text
+    cdef char sign
+    cdef Py_ssize_t at
+    if PyUnicode_GET_LENGTH(identifier) != length + 1 + _DIGITS:
+        return False
+    if not PyUnicode_IS_COMPACT_ASCII(identifier) or not PyUnicode_IS_COMPACT_ASCII(prefix):
+        return False
+    text = <const char*>PyUnicode_DATA(identifier)
+    if memcmp(text, PyUnicode_DATA(prefix), length) != 0 or text[length] != c"_":
+        return False
+    for at in range(length + 1, length + 1 + _DIGITS):
+        sign = text[at]
+        if not (c"0" <= sign <= c"9" or c"a" <= sign <= c"f"):
+            return False
+    return True
 
 
 cdef void _write(char* out, uint64_t number) noexcept nogil:

@@ -5,22 +5,26 @@ the order of creation, and a range of time is a range of identifiers.
 """
 
 import hashlib
-import re
 import struct
 from typing import NamedTuple
 
 from fastpay import limits
+from fastpay._native import identifiers as parts
 
 LOWEST = "0" * 32
 HIGHEST = "f" * 32
 
-_HEXADECIMAL = re.compile(r"[0-9a-f]{32}\Z")
 _TAIL_BITS = 62
 _TAIL_MASK = (1 << _TAIL_BITS) - 1
 _VARIANT = 0b10 << _TAIL_BITS
 _INDEX_BITS = 14
 _VERSION = 7 << 12
 _pack_halves = struct.Struct(">8sQ").pack
+
+# Compiled, since each read of an object asks for them.
+prefix_of = parts.prefix_of
+digits = parts.digits
+is_well_formed = parts.is_well_formed
 
 # How many positions share one sequence number.
 POSITIONS_PER_SEQUENCE = 1 << _INDEX_BITS
@@ -33,26 +37,6 @@ class Scope(NamedTuple):
 
     tenant_id: str
     livemode: bool
-
-
-def digits(identifier: str) -> str:
-    """Return the 32 hexadecimal digits behind the prefix."""
-    return identifier[-32:]
-
-
-def prefix_of(identifier: str) -> str:
-    """Return the part of an identifier that names its kind."""
-    return identifier.partition("_")[0]
-
-
-def is_well_formed(identifier: str, prefix: str) -> bool:
-    """Tell whether `identifier` could name an object of this prefix."""
-    return (
-        len(identifier) == len(prefix) + 33
-        and identifier.startswith(prefix)
-        and identifier[len(prefix)] == "_"
-        and _HEXADECIMAL.match(identifier, len(prefix) + 1) is not None
-    )
 
 
 def lower_bound(created_s: int) -> str:
