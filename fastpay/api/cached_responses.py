@@ -6,6 +6,12 @@ from fastpay.api.etags import CACHE_CONTROL, tag
 from fastpay.api.resource import Resource
 from fastpay.domain.plan import Versioned
 
+# To be filled with a tag; caches must know if the answer depends on Accept-Encoding.
+_COMMON = b"cache-control: %b\r\netag: %%b\r\n" % CACHE_CONTROL
+_VARYING = b"cache-control: %b\r\nvary: accept-encoding\r\netag: %%b\r\n" % CACHE_CONTROL
+# To be filled with the length of the body and one of these.
+_HEAD = b"content-type: application/json\r\ncontent-length: %d\r\n%b"
+
 
 def make_response(resource: Resource, path: str, versioned: Versioned, livemode: bool) -> CachedResponse:
     """Return the answer that shows an object and nothing else, with every header that all requests share.
@@ -18,12 +24,9 @@ def make_response(resource: Resource, path: str, versioned: Versioned, livemode:
 def response_of(path: str, version: int, body: bytes) -> CachedResponse:
     """Return the answer that shows this version of an object."""
     etag = tag(version, body)
-    common = b"cache-control: %b\r\n" % CACHE_CONTROL
     varies = is_encodable(body)
-    if varies:
-        common += b"vary: accept-encoding\r\n"
-    common += b"etag: %b\r\n" % etag
-    return CachedResponse(path, _head(body, common), common, body, etag, is_encodable=varies)
+    common = (_VARYING if varies else _COMMON) % etag
+    return CachedResponse(path, _HEAD % (len(body), common), common, body, etag, is_encodable=varies)
 
 
 def form_of(cache: Cache, entry: Entry | None, response: CachedResponse, coding: str) -> CachedResponse:
@@ -45,10 +48,5 @@ def form_for(cache: Cache, entry: Entry | None, response: CachedResponse, accept
 def _make_form(response: CachedResponse, coding: str) -> CachedResponse:
     body = CODINGS[coding](response.body)
     etag = weakened(response.etag)
-    common = b"cache-control: %b\r\nvary: accept-encoding\r\netag: %b\r\n" % (CACHE_CONTROL, etag)
-    common += b"content-encoding: %b\r\n" % coding.encode()
-    return CachedResponse(response.path, _head(body, common), common, body, etag, is_encodable=True)
-
-
-def _head(body: bytes, common: bytes) -> bytes:
-    return b"content-type: application/json\r\ncontent-length: %d\r\n%b" % (len(body), common)
+    common = _VARYING % etag + b"content-encoding: %b\r\n" % coding.encode()
+    return CachedResponse(response.path, _HEAD % (len(body), common), common, body, etag, is_encodable=True)

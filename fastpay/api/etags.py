@@ -1,27 +1,27 @@
 """Entity tags and conditional requests.
 
 The tag of an answer is the version of its object and a digest of its bytes. The digest covers everything else
-that the bytes depend on: what is expanded, who asks, which release renders.
+that the bytes depend on: what is expanded, who asks, which release renders. Nobody gains by two answers with
+one tag, so it need not be a cryptographic one: XXH3 takes a tenth of the time.
 
 Source: RFC 9110 8.8.3, 13.1.2 and 15.4.5.
 """
 
-import hashlib
 import re
+
+import xxhash
 
 from fastpay.api.context import Reply
 from fastpay.api.encodings import VARY, is_encodable
 
 CACHE_CONTROL = b"private, no-store"
 
-_DIGEST_BYTES = 8
 _TAG = re.compile(r'[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|\Z)')
 
 
 def tag(version: int, body: bytes) -> bytes:
     """Return the strong tag of an answer that shows this version of an object."""
-    digest = hashlib.blake2b(body, digest_size=_DIGEST_BYTES).hexdigest()
-    return f'"{version}-{digest}"'.encode()
+    return f'"{version}-{xxhash.xxh3_64_hexdigest(body)}"'.encode()
 
 
 def has_already(if_none_match: str, etag: bytes) -> bool:
