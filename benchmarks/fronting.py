@@ -43,7 +43,14 @@ _FIELDS = (
     + _KEY
     + b"\r\nStripe-Version: 2025-09-30.clover\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n"
 )
-GET = b"GET /v1/payment_intents/pi_OldPayment1" + _FIELDS + b"\r\n"
+
+
+def get(path: str) -> bytes:
+    """Return a GET with the key."""
+    return b"GET " + path.encode() + _FIELDS + b"\r\n"
+
+
+GET = get("/v1/payment_intents/pi_OldPayment1")
 POST = (
     b"POST /v1/payment_intents"
     + _FIELDS
@@ -53,7 +60,7 @@ POST = (
 )
 
 
-class _Keys:
+class Keys:
     """Knows one key."""
 
     def __init__(self) -> None:
@@ -149,7 +156,7 @@ def _services(legacy: LegacyClient) -> Services:
         ledger=nothing,
         events=nothing,
         feeds=nothing,
-        keys=_Keys(),
+        keys=Keys(),
         challenges=nothing,
         clock=clock,
         identifiers=IdentifierFactory(clock),

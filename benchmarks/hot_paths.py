@@ -18,6 +18,7 @@ from benchmarks.forwarding import forwarding
 from benchmarks.http2_paths import http2_connection
 from benchmarks.in_memory import Transport
 from benchmarks.listing import Rows, pages
+from benchmarks.missing import missing
 from benchmarks.moving import moving
 from benchmarks.paying import paying
 from benchmarks.peers import bare
@@ -124,6 +125,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
         http2_connection(partial(new_service, bare.app), GET_FIELDS, engine) as ask_http2,
         http2_connection(partial(new_service, cached_app()), GET_FIELDS, engine) as ask_http2_cached,
         pages() as lists,
+        missing(new_service) as read_64,
         connection(cached_app(notes)) as feed_logged,
         connection(cached_app(tracer=tracer_of_none.tracer)) as feed_undrawn,
         connection(cached_app(tracer=traced.tracer)) as feed_drawn,
@@ -138,6 +140,7 @@ def paths() -> Iterator[dict[str, Callable[[], object]]]:
             "GET from the cache": lambda: feed_cached(GET),
             **({} if engine == "h2" else {"GET over HTTP/2": ask_http2}),
             **({} if engine == "h2" else {"GET from the cache over HTTP/2": ask_http2_cached}),
+            "64 GETs from the database": read_64,
             "GET from the cache, logged": lambda: feed_logged(GET),
             "GET from the cache, not drawn": lambda: feed_undrawn(GET),
             "GET from the cache, drawn": lambda: feed_drawn(GET),

@@ -42,6 +42,7 @@ _LONG = {
     "forward 16 payments and serve them",
     "serve 16 forwarded payments",
     "hear of 32 payments of others",
+    "64 GETs from the database",
     "pass 16 reads on",
     "pass 16 payments on",
     "deliver 16 events, signed twice",

@@ -149,15 +149,15 @@ def _rows() -> dict[str, list[rows.Row]]:
         ]
     book = (1, happened[-1][2], *[None] * 10)
     return {
-        "list_charges": _records(_CHARGE_COLUMNS, charges[::-1]),
+        "list_charges": records(_CHARGE_COLUMNS, charges[::-1]),
         # The first page of a tenant is read with its endpoints, which are none, and the others without.
         **dict.fromkeys(
             ("list_events_up", "list_events_with_endpoints_up"),
-            _records(_EVENT_COLUMNS, [book, *happened[_LISTED::-1]]),
+            records(_EVENT_COLUMNS, [book, *happened[_LISTED::-1]]),
         ),
     }
 
 
-def _records(columns: Sequence[str], found: Sequence[tuple[object, ...]]) -> list[rows.Row]:
+def records(columns: Sequence[str], found: Sequence[tuple[object, ...]]) -> list[rows.Row]:
     names = {name: index for index, name in enumerate(columns)}
     return [_create_record(names, row) for row in found]

@@ -244,10 +244,11 @@ def _create_shortcut(
         for route in ROUTES
         if isinstance(route.endpoint, Retrieve)
     }
-    cache = services.reader.cache
+    cache, resources = services.reader.cache, services.resources
+    renders = {path: endpoint.render for path, endpoint in shown.items()}
 
     def render(path: str, versioned: Versioned, scope: TenantScope) -> CachedResponse | None:
-        return shown[path].render(services.resources, path, versioned, livemode=scope.livemode)
+        return renders[path](resources, path, versioned, scope.livemode)
 
     def encode(entry: Entry | None, response: CachedResponse, accepted: bytes) -> CachedResponse:
         return form_for(cache, entry, response, accepted.decode("latin-1"))

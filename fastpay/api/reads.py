@@ -44,7 +44,7 @@ class Retrieve(Generic[_Params]):
         self._stand_in = stand_in
 
     def render(
-        self, _resources: Resources, path: str, versioned: Versioned, *, livemode: bool
+        self, _resources: Resources, path: str, versioned: Versioned, livemode: bool
     ) -> CachedResponse | None:
         """Return the answer that shows only the object, None if it needs more."""
         stored = versioned.object

@@ -214,10 +214,19 @@ class Profile(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """Objects of several tenants as of one moment, and how far each tenant's sequence had come by then."""
+    """Objects of several tenants as of one moment, and how far each tenant's sequence had come by then.
 
-    objects: Sequence[tuple[Scope, Versioned]]
+    `found` has what was found for each wanted identifier, in their order, by its digits alone: the object may
+    be of another kind.
+    """
+
+    found: Sequence[Versioned | None]
     sequences: Mapping[Scope, int]
+
+    @property
+    def objects(self) -> list[Versioned]:
+        """Return what was found, in the same order."""
+        return [versioned for versioned in self.found if versioned is not None]
 
 
 class TenantReads(Protocol):

@@ -26,6 +26,8 @@ _Found = TypeVar("_Found")
 
 _LEDGER_PREFIXES = ("ltr_", "lacc_")
 _EVENT_PREFIX = "evt_"
+# What has no snapshots, or not always.
+_ELSEWHERE = (*_LEDGER_PREFIXES, _EVENT_PREFIX)
 
 # The planner cannot estimate the rows of a grouped subquery. If it expects few, it chooses a nested loop over
 # two whole tables, which is quadratic. With hash joins the cost is linear whatever it expects.
@@ -56,59 +58,85 @@ class PostgresReads:
         return int(row["moment_us"])
 
     async def read_latest(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
-        """Return the latest versions of the objects that exist, and the sequences of their tenants.
+        """Return the latest version of each object that exists, and the sequences of their tenants.
 
         Objects are at least as new as the sequences: both are from one snapshot, or the objects from a later
         one.
         """
-        happened = [one for one in wanted if one[1].startswith(_EVENT_PREFIX)]
-        if not happened:
-            return await self._read_objects(wanted)
-        others = [one for one in wanted if not one[1].startswith(_EVENT_PREFIX)]
-        reading = await self._read_objects(others) if others else Reading([], {})
-        objects, sequences = [*reading.objects], dict(reading.sequences)
-        for start in range(0, len(happened), limits.page_size_max):
-            numbers = [
-                (scope, position_of(identifier)[0])
-                for scope, identifier in happened[start : start + limits.page_size_max]
-            ]
-            part = event_rows.wanted(numbers, counts_pending=True)
-            read = event_rows.read(await self.fetch(SQL["load_events"], *part.arguments))
-            for ordinal, scope in enumerate(part.scopes, 1):
-                objects += [(scope, event_rows.versioned(one)) for one in read.found.get(ordinal, ())]
-                if ordinal in read.sequences:
-                    sequences.setdefault(scope, read.sequences[ordinal])
-        return Reading(objects, sequences)
-
-    async def _read_objects(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
-        by_scope: dict[Scope, list[str]] = {}
-        for scope, identifier in wanted:
-            by_scope.setdefault(scope, []).append(identifier)
-        found = await self.fetch(
-            SQL["read_latest"],
-            [scope.tenant_id for scope, _ in wanted],
-            [scope.livemode for scope, _ in wanted],
-            [digits(identifier) for _, identifier in wanted],
-            [scope.tenant_id for scope in by_scope],
-            [scope.livemode for scope in by_scope],
-        )
-        objects: list[tuple[Scope, Versioned]] = []
+        if not wanted:
+            return Reading([], {})
+        places = [place for place, (_, name) in enumerate(wanted) if name.startswith(_ELSEWHERE)]
+        if not places:
+            return await self._read_snapshots(wanted)
+        happened = [place for place in places if wanted[place][1].startswith(_EVENT_PREFIX)]
+        others = [place for place, (_, name) in enumerate(wanted) if not name.startswith(_EVENT_PREFIX)]
+        found: list[Versioned | None] = [None] * len(wanted)
         sequences: dict[Scope, int] = {}
-        scopes = list(by_scope)
-        for row in found:
-            # By its number: to build scopes from the rows would cost more than everything else here.
-            index = row["ordinal"] - 1
-            if row["kind"] is None:
-                sequences[scopes[index]] = row["sequence"]
+        if others:
+            reading = await self._read_snapshots([wanted[place] for place in others])
+            sequences.update(reading.sequences)
+            for place, versioned in zip(others, reading.found, strict=True):
+                found[place] = versioned
+            await self._read_ledger(wanted, found)
+        for start in range(0, len(happened), limits.page_size_max):
+            await self._read_events(wanted, happened[start : start + limits.page_size_max], found, sequences)
+        return Reading(found, sequences)
+
+    async def _read_snapshots(self, wanted: Sequence[tuple[Scope, str]]) -> Reading:
+        """Return what has snapshots. What is not found there may be in the ledger."""
+        scopes_wanted, names = zip(*wanted, strict=True)
+        tenants, modes = zip(*scopes_wanted, strict=True)
+        scopes = list(dict.fromkeys(scopes_wanted))
+        rows_found = await self.fetch(
+            SQL["read_latest"],
+            tenants,
+            modes,
+            [digits(name) for name in names],
+            [scope.tenant_id for scope in scopes],
+            [scope.livemode for scope in scopes],
+        )
+        found: list[Versioned | None] = [None] * len(wanted)
+        sequences: dict[Scope, int] = {}
+        # By the place of what was asked: to build scopes from the rows would cost more than everything else.
+        for ordinal, version, sequence, kind, snapshot in rows_found:
+            if kind is None:
+                sequences[scopes[ordinal - 1]] = sequence
             else:
-                objects.append((wanted[index][0], rows.versioned(row)))
-        for scope, identifiers in by_scope.items():
-            if not any(identifier.startswith(_LEDGER_PREFIXES) for identifier in identifiers):
-                continue
-            stored = [versioned for owner, versioned in objects if owner == scope]
-            fetched = await self._get_from_ledger(scope, identifiers, stored, ledger_rows.NOW)
-            objects += [(scope, versioned) for versioned in fetched]
-        return Reading(objects, sequences)
+                found[ordinal - 1] = Versioned(rows.stored(kind, snapshot), version, sequence)
+        return Reading(found, sequences)
+
+    async def _read_ledger(self, wanted: Sequence[tuple[Scope, str]], found: list[Versioned | None]) -> None:
+        """Fill in what has no snapshots, by tenant."""
+        missing: dict[Scope, list[int]] = {}
+        for place, (scope, name) in enumerate(wanted):
+            if found[place] is None and name.startswith(_LEDGER_PREFIXES):
+                missing.setdefault(scope, []).append(place)
+        for scope, places in missing.items():
+            names = [wanted[place][1] for place in places]
+            fetched = await self._get_from_ledger(scope, names, [], ledger_rows.NOW)
+            by_name = {versioned.object.id: versioned for versioned in fetched}
+            for place, name in zip(places, names, strict=True):
+                found[place] = by_name.get(name)
+
+    async def _read_events(
+        self,
+        wanted: Sequence[tuple[Scope, str]],
+        places: Sequence[int],
+        found: list[Versioned | None],
+        sequences: dict[Scope, int],
+    ) -> None:
+        """Fill in events, and the sequences of tenants that no other statement has read."""
+        numbers = [(scope, position_of(name)[0]) for scope, name in (wanted[place] for place in places)]
+        part = event_rows.wanted(numbers, counts_pending=True)
+        read = event_rows.read(await self.fetch(SQL["load_events"], *part.arguments))
+        by_name: dict[tuple[Scope, str], Versioned] = {}
+        for ordinal, scope in enumerate(part.scopes, 1):
+            for one in read.found.get(ordinal, ()):
+                by_name[scope, one.event.id] = event_rows.versioned(one)
+            if ordinal in read.sequences:
+                sequences.setdefault(scope, read.sequences[ordinal])
+        for place in places:
+            found[place] = by_name.get(wanted[place])
 
     async def identify(self) -> Incarnation:
         """Return the identity of this database, which changes if it is restored to an earlier time."""

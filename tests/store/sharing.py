@@ -67,7 +67,7 @@ async def prove_again(instance: Engine, scope: Scope) -> None:
 async def share(instance: Engine, scope: Scope, *identifiers: str) -> None:
     """Have copies kept of what the database holds now."""
     reading = await instance.reads.read_latest([(scope, identifier) for identifier in identifiers])
-    instance.copies.keep(scope, reading.sequences[scope], [versioned for _, versioned in reading.objects])
+    instance.copies.keep(scope, reading.sequences[scope], reading.objects)
     await settled(instance)
 
 

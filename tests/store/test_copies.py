@@ -151,7 +151,7 @@ async def test_whatever_redis_loses_costs_a_read_and_no_right_answer(
             await prove_again(other, scope)
             for name in names:
                 reading = await one.reads.read_latest([(scope, name)])
-                assert await shown(other, scope, name) == name_of(reading.objects[0][1])
+                assert await shown(other, scope, name) == name_of(reading.objects[0])
         assert one.copies.is_open
         assert other.copies.is_open
 
@@ -178,7 +178,7 @@ async def test_more_than_may_wait_is_dropped_and_the_others_are_sent_in_parts(
     async with sharing(database_url, redis_url) as one:
         made = await make_customers(one, scope, 20)
         reading = await one.reads.read_latest([(scope, name) for name in made])
-        versions = [versioned for _, versioned in reading.objects]
+        versions = reading.objects
         for _ in range(3):
             one.copies.keep(scope, 20, versions)
         assert counted(one, "copies_dropped") == 40

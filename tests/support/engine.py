@@ -214,7 +214,7 @@ async def check_books(database_url: str, scope: Scope) -> int:
 async def read_objects(reads: PostgresReads, scope: Scope, identifiers: Sequence[str]) -> list[Versioned]:
     """Return the latest versions of the objects that exist."""
     reading = await reads.read_latest([(scope, identifier) for identifier in identifiers])
-    return [versioned for _, versioned in reading.objects]
+    return reading.objects
 
 
 async def settle(instance: Engine, command: Command, scope: Scope, key: str) -> Outcome:

@@ -94,7 +94,7 @@ class Shop:
         prefix = kind.prefix  # type: ignore[attr-defined]
         names = [f"{prefix}_{row['object_id'].hex}" for row in listed]
         reading = await self.instance.reads.read_latest([(self.scope, name) for name in names])
-        return [one.object for _, one in reading.objects if isinstance(one.object, kind)]
+        return [one.object for one in reading.objects if isinstance(one.object, kind)]
 
     async def intent(self) -> PaymentIntent:
         (found,) = await self.objects(PaymentIntent)

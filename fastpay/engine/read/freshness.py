@@ -221,9 +221,11 @@ class Freshness:
 
     def shown(self, versioned: Versioned, now_ns: int) -> None:
         """Note what was read or copied, so that no older copy of it is shown later."""
-        self.listed(versioned.sequence)
+        self._shown = max(self._shown, versioned.sequence)
+        if versioned.version == 1:
+            return
         is_proven = self._proofs and versioned.sequence <= self._proofs[0].sequence
-        if versioned.version > 1 and not is_proven:
+        if not is_proven:
             self._recent.note(versioned.object.id, now_ns)
 
     def listed(self, sequence: int) -> None:
@@ -240,6 +242,7 @@ class Freshness:
 
     def begin(self, read: InFlightRead, *, is_cached: bool) -> None:
         """Let a read be joined. What is not cached has no versions: any change of the tenant outdates it."""
+        read.is_cached = is_cached
         reads = self.reads if is_cached else self._uncached_reads
         previous = reads.get(read.key[1])
         if previous is not None:
@@ -249,9 +252,9 @@ class Freshness:
 
     def end(self, read: InFlightRead) -> None:
         """Let a read be joined no more."""
-        for reads in (self.reads, self._uncached_reads):
-            if reads.get(read.key[1]) is read:
-                del reads[read.key[1]]
+        reads, identifier = self.reads if read.is_cached else self._uncached_reads, read.key[1]
+        if reads.get(identifier) is read:
+            del reads[identifier]
 
     def outdate(self, identifier: str) -> None:
         """Outdate a read that may have looked before a change."""

@@ -17,30 +17,43 @@ Key = tuple[Scope, str]
 
 
 class InFlightRead:
-    """One read of one object.
+    """One read of one object, which is cached if it is of a kind that is.
 
     `sent_ns` is when its statement was sent, None before that. `is_outdated` says that the object may have
     changed since: the answer still goes to those who wait, and is neither joined nor cached. What is sent
     after that sees all commits up to the sequence `outdated_at`.
     """
 
-    __slots__ = ("_future", "_watchers", "is_outdated", "key", "outdated_at", "sent_ns")
+    __slots__ = (
+        "_answer",
+        "_future",
+        "_watchers",
+        "is_cached",
+        "is_done",
+        "is_outdated",
+        "key",
+        "outdated_at",
+        "sent_ns",
+    )
 
     def __init__(self, key: Key) -> None:
         self.key = key
+        self.is_cached = False
+        self.is_done = False
         self.is_outdated = False
         self.outdated_at = 0
         self.sent_ns: int | None = None
-        self._future: asyncio.Future[Versioned | None] = asyncio.get_running_loop().create_future()
+        self._answer: Versioned | Exception | None = None
+        # Most reads are only watched.
+        self._future: asyncio.Future[Versioned | None] | None = None
         self._watchers: list[Callable[[Versioned | None], None]] = []
-
-    @property
-    def is_done(self) -> bool:
-        """Tell whether the read has ended."""
-        return self._future.done()
 
     def wait(self) -> Awaitable[Versioned | None]:
         """Return what to await. Cancelling one waiter does not affect the others."""
+        if self._future is None:
+            self._future = asyncio.get_running_loop().create_future()
+            if self.is_done:
+                self._settle()
         return asyncio.shield(self._future)
 
     def watch(self, on_done: Callable[[Versioned | None], None]) -> None:
@@ -49,25 +62,34 @@ class InFlightRead:
 
     def resolve(self, versioned: Versioned | None) -> None:
         """Answer everybody who waits."""
-        if not self._future.done():
-            self._future.set_result(versioned)
-            self._tell(versioned)
+        if not self.is_done:
+            self._end(versioned, versioned)
 
     def fail(self, error: Exception) -> None:
         """Fail everybody who waits."""
-        if not self._future.done():
-            self._future.set_exception(error)
-            # Perhaps nobody waits any more: the error counts as retrieved.
-            self._future.exception()
-            self._tell(None)
+        if not self.is_done:
+            self._end(error, None)
 
-    def _tell(self, versioned: Versioned | None) -> None:
-        watchers, self._watchers = self._watchers, []
-        for on_done in watchers:
+    def _end(self, answer: Versioned | Exception | None, told: Versioned | None) -> None:
+        self.is_done = True
+        self._answer = answer
+        if self._future is not None:
+            self._settle()
+        for on_done in self._watchers:
             try:
-                on_done(versioned)
+                on_done(told)
             except Exception:  # noqa: BLE001  the others are requests as well, which nobody else would answer
                 _log.exception("read_watcher_failed")
+
+    def _settle(self) -> None:
+        future, answer = self._future, self._answer
+        assert future is not None
+        if not isinstance(answer, Exception):
+            future.set_result(answer)
+            return
+        future.set_exception(answer)
+        # Perhaps nobody waits any more: the error counts as retrieved.
+        future.exception()
 
 
 class InFlightReads:

@@ -48,8 +48,9 @@ class MissedReads:
 
         Raises: Overloaded, DatabaseUnavailable.
         """
+        prefix = prefix_of(identifier)
         # PostgreSQL would refuse the whole statement for one malformed identifier in it.
-        if not is_well_formed(identifier, prefix_of(identifier)):
+        if not is_well_formed(identifier, prefix):
             return None
         self._in_flight.check()
         freshness, now_ns = self._objects.freshness(scope), self._clock.monotonic_ns()
@@ -57,11 +58,15 @@ class MissedReads:
         if read is not None:
             self._joined += 1
             return read
-        prefix, copies = prefix_of(identifier), self._copies
-        is_cached, is_copied = prefix in CACHED, copies is not None and prefix in COPIED
-        looks = is_copied and copies is not None and copies.wants(identifier) and freshness.has_proof(now_ns)
+        copies = self._copies
+        looks = (
+            copies is not None
+            and prefix in COPIED
+            and freshness.has_proof(now_ns)
+            and copies.wants(identifier)
+        )
         read = self._in_flight.begin((scope, identifier), looks=looks)
-        freshness.begin(read, is_cached=is_cached)
+        freshness.begin(read, is_cached=prefix in CACHED)
         return read
 
     def _end(self, reads: Sequence[InFlightRead]) -> None:
@@ -113,46 +118,53 @@ class MissedReads:
         asked_ns: int,
     ) -> None:
         now_ns = self._clock.monotonic_ns()
-        latest = {(scope, versioned.object.id): versioned for scope, versioned in reading.objects}
-        # To be decided before the confirmations below: they may empty a partition that this reading fills.
-        kept = [
-            read
-            for read in reads
-            if not read.is_outdated
-            and self._objects.keeps(read.key[1])
-            and read.key[0] in reading.sequences
-            and not scopes[read.key[0]].is_forgotten
+        # An object is found by its digits alone, and may be of another kind.
+        answers = [
+            versioned if versioned is not None and versioned.object.id == read.key[1] else None
+            for read, versioned in zip(reads, reading.found, strict=True)
         ]
-        for read in reads:
+        may_keep = {
+            scope: freshness
+            for scope, freshness in scopes.items()
+            if self._objects.is_keeping and scope in reading.sequences and not freshness.is_forgotten
+        }
+        # To be decided before the confirmations below: they may empty a partition that this reading fills.
+        partitions = [
+            may_keep.get(read.key[0]) if read.is_cached and not read.is_outdated else None for read in reads
+        ]
+        for read, versioned in zip(reads, answers, strict=True):
             if read.is_outdated:
-                self._objects.drop_event(scopes[read.key[0]], latest.get(read.key))
+                self._objects.drop_event(scopes[read.key[0]], versioned)
         for scope, sequence in reading.sequences.items():
             scopes[scope].confirmed(sequence, asked_ns, now_ns)
-        for read in kept:
-            scope, identifier = read.key
-            self._objects.put_read(scopes[scope], identifier, latest.get(read.key), asked_ns)
-        for read in reads:
-            versioned = latest.get(read.key)
+        for read, versioned, freshness in zip(reads, answers, partitions, strict=True):
+            if freshness is not None:
+                self._objects.put_read(freshness, read.key[1], versioned, asked_ns)
+        for read, versioned in zip(reads, answers, strict=True):
             if read.is_outdated and versioned is not None:
                 scopes[read.key[0]].overtake(read, versioned)
             read.resolve(versioned)
         if self._copies is not None:
-            self._share(self._copies, reading, scopes, now_ns)
+            self._share(self._copies, reads, answers, reading.sequences, scopes, now_ns)
 
     def _share(
-        self, copies: CopyStore, reading: Reading, scopes: Mapping[Scope, Freshness], now_ns: int
+        self,
+        copies: CopyStore,
+        reads: Sequence[InFlightRead],
+        answers: Sequence[Versioned | None],
+        sequences: Mapping[Scope, int],
+        scopes: Mapping[Scope, Freshness],
+        now_ns: int,
     ) -> None:
         """Have copies kept of what was read. They are right as of that snapshot, whatever changed since."""
         by_scope: dict[Scope, list[Versioned]] = {}
-        for scope, versioned in reading.objects:
-            identifier = versioned.object.id
-            if (
-                scope in reading.sequences
-                and prefix_of(identifier) in COPIED
-                and self._objects.keeps(identifier)
-            ):
+        for read, versioned in zip(reads, answers, strict=True):
+            if versioned is None or prefix_of(read.key[1]) not in COPIED:
+                continue
+            scope, identifier = read.key
+            if scope in sequences:
                 scopes[scope].shown(versioned, now_ns)
                 if copies.wants(identifier):
                     by_scope.setdefault(scope, []).append(versioned)
         for scope, versions in by_scope.items():
-            copies.keep(scope, reading.sequences[scope], versions)
+            copies.keep(scope, sequences[scope], versions)

@@ -27,6 +27,7 @@ class ObjectCache:
     def __init__(self, *, clock: Clock, staleness_ms: int, cache_bytes_max: int) -> None:
         self._clock = clock
         self._staleness_ns = staleness_ms * 1_000_000
+        self.is_keeping = staleness_ms > 0
         self.cache = Cache(cache_bytes_max if staleness_ms else 0)
         self.scopes: dict[Scope, Freshness] = {}
         # When all scopes were forgotten last.
@@ -94,7 +95,7 @@ class ObjectCache:
                     if identifier in commit.elsewhere:
                         # Nothing to replace here, and who asked for it reads it there.
                         continue
-                is_kept = self._staleness_ns > 0 and prefix in CACHED
+                is_kept = self.is_keeping and prefix in CACHED
                 # Somebody may have an older version, or is likely to ask for this one.
                 is_awaited = versioned.version > 1 or prefix not in CACHED_ONCE_READ
                 if not (is_kept and is_latest):
@@ -138,10 +139,6 @@ class ObjectCache:
         # A later read may have found the same version of an event with another count.
         if not isinstance(versioned.object, StoredEvent) or entry.value is versioned:
             self.cache.render(entry, response)
-
-    def keeps(self, identifier: str) -> bool:
-        """Tell whether an object of this kind is kept."""
-        return self._staleness_ns > 0 and prefix_of(identifier) in CACHED
 
     def put_read(
         self, freshness: Freshness, identifier: str, versioned: Versioned | None, asked_ns: int

@@ -154,7 +154,7 @@ class PaymentDesk:
         if not is_well_formed(order.subject, PaymentIntent.prefix) or order.action not in _ON_PAYMENTS:
             raise NotFound("There is no such action.")
         reading = await self._reads.read_latest([(scope, order.subject)])
-        found = next((versioned.object for _, versioned in reading.objects), None)
+        found = next((versioned.object for versioned in reading.objects), None)
         if not isinstance(found, PaymentIntent):
             raise NotFound("There is no such payment.")
         typed = order.fields.get("amount", "")

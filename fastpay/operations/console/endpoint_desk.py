@@ -122,7 +122,7 @@ class EndpointDesk:
         Unless this very form did it: then the answer is that of the first time.
         """
         reading = await self._reads.read_latest([(scope, order.subject)])
-        version = next((str(versioned.version) for _, versioned in reading.objects), "")
+        version = next((str(versioned.version) for versioned in reading.objects), "")
         if version != order.fields["seen"] and not await is_carried_out(self._reads, order):
             raise InvalidRequest(STALE)
 

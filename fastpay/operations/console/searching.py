@@ -107,7 +107,7 @@ class Searches:
         charges = await self._find(scope, query, Charge.prefix)
         wanted = dict.fromkeys(charge.payment_intent for charge in charges if isinstance(charge, Charge))
         reading = await self._reads.read_latest([(scope, identifier) for identifier in wanted])
-        found = {versioned.object.id: versioned.object for _, versioned in reading.objects}
+        found = {versioned.object.id: versioned.object for versioned in reading.objects}
         return [found[identifier] for identifier in wanted if identifier in found]
 
     async def _of_email(self, scope: Scope, email: str) -> list[StoredObject]:

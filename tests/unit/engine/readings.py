@@ -109,11 +109,7 @@ class Objects:
         self.asked.append(wanted)
         found = await self._ask(
             lambda: Reading(
-                [
-                    (scope, self.versions[scope, digits(identifier)])
-                    for scope, identifier in wanted
-                    if (scope, digits(identifier)) in self.versions
-                ],
+                [self.versions.get((scope, digits(identifier))) for scope, identifier in wanted],
                 {scope: self.sequences.get(scope, 0) for scope, _ in wanted},
             )
         )

@@ -65,7 +65,7 @@ class RetrieveEvent(Retrieve[NoParams]):
         super().__init__(EVENT, NoParams)
 
     def render(
-        self, resources: Resources, path: str, versioned: Versioned, *, livemode: bool
+        self, resources: Resources, path: str, versioned: Versioned, livemode: bool
     ) -> CachedResponse | None:
         """Return the answer, None if it shows an object that has to be read."""
         assert isinstance(versioned.object, StoredEvent)
