@@ -49,6 +49,15 @@ cdef class Cache:
 
     cdef Entry look(self, Partition partition, str identifier, long long now_ns)
     cdef void use(self, Partition partition, Entry entry) noexcept
+    cdef Entry _add(
+        self,
+        Partition partition,
+        str identifier,
+        long long version,
+        object value,
+        Py_ssize_t total,
+        long long until_ns,
+    )
     cdef int _weigh(self, Entry entry, Py_ssize_t weight) except -1
     cdef int _evict(self) except -1
     cdef int _evict_small(self) except -1

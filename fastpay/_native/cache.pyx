@@ -204,7 +204,7 @@ cdef class Cache:
         if entry.uses < USES_MAX:
             entry.uses += 1
 
-    def _add(
+    cdef Entry _add(
         self,
         Partition partition,
         str identifier,

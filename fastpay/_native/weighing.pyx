@@ -83,8 +83,6 @@ cdef dict _layouts = {}
 
 
 def weigh(object stored not None):
-    if not isinstance(stored, msgspec.Struct):
-        raise TypeError("only structs can be weighed")
     return _weigh_struct(<PyObject*>stored)
 
 

@@ -36,7 +36,8 @@ def fee(amount: int, *, basis_points: int, fixed: int) -> int:
 
     The fee is at most the amount.
     """
-    return min(amount, (amount * basis_points + 5_000) // 10_000 + fixed)
+    found = (amount * basis_points + 5_000) // 10_000 + fixed
+    return found if found < amount else amount
 
 
 def part_of(left: int, amount: int | None, too_large: str) -> int:

@@ -73,7 +73,7 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
-        needed = [*payment_methods.chosen_ids(self.payment_method)]
+        needed = list(payment_methods.chosen_ids(self.payment_method))
         if self.customer is not None:
             needed.append(self.customer)
         if self.terms.mandate is not None:

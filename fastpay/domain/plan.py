@@ -153,9 +153,11 @@ class Workspace:
 
     def merge(self, draft: "Draft") -> None:
         """Apply a finished draft."""
+        objects = self.objects
         for versioned in draft.versions:
-            self.objects[versioned.object.id] = versioned
-        self.accounts.update(draft.accounts)
+            objects[versioned.object.id] = versioned
+        if draft.accounts:
+            self.accounts |= draft.accounts
         if draft.rows is not None:
             self.rows[draft.rows.sequence] = draft.rows
         if draft.events:

@@ -15,4 +15,4 @@ ENDPOINT = kinds.WEBHOOK_ENDPOINT.prefix
 
 # Most payments create one of each, live ones an attempt too, and few of them are ever read by themselves:
 # they are not cached when they are created, only once they are read.
-CACHED_ONCE_READ = frozenset(kind.prefix for kind in (kinds.ATTEMPT, kinds.CHARGE, kinds.PAYMENT_METHOD))
+CACHED_ONCE_READ = frozenset(kind.struct for kind in (kinds.ATTEMPT, kinds.CHARGE, kinds.PAYMENT_METHOD))

@@ -75,21 +75,17 @@ class ObjectCache:
             is_latest = freshness.is_latest(commit.after)
             entries, reads = freshness.partition.entries, freshness.reads
             for versioned in commit.versions:
-                identifier = versioned.object.id
-                prefix = versioned.object.prefix
-                if (
-                    versioned.version == 1
-                    and prefix in CACHED_ONCE_READ
-                    and identifier not in entries
-                    and identifier not in reads
-                ):
+                stored, is_new = versioned.object, versioned.version == 1
+                identifier, is_kept_once_read = stored.id, type(stored) in CACHED_ONCE_READ
+                if is_new and is_kept_once_read and identifier not in entries and identifier not in reads:
                     # Two of three objects of a payment: nobody has asked for it, and it is not kept.
                     continue
+                prefix = stored.prefix
                 if prefix == ENDPOINT:
                     freshness.revoke()
-                if versioned.version > 1:
+                if not is_new:
                     freshness.changed(identifier, now_ns)
-                else:
+                elif identifier in reads or identifier in commit.elsewhere:
                     # There are no older copies of a new object, but a read may have found it missing.
                     freshness.outdate(identifier)
                     if identifier in commit.elsewhere:
@@ -97,7 +93,7 @@ class ObjectCache:
                         continue
                 is_kept = self.is_keeping and prefix in CACHED
                 # Somebody may have an older version, or is likely to ask for this one.
-                is_awaited = versioned.version > 1 or prefix not in CACHED_ONCE_READ
+                is_awaited = not (is_new and is_kept_once_read)
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
                 elif is_awaited or identifier in entries:

@@ -55,10 +55,11 @@ class Batch:
         for entry, result in zip(self.entries, results, strict=True):
             if entry.future.done():
                 continue
-            if isinstance(result, Exception):
-                entry.future.set_exception(result)
-            else:
+            # What most are is asked first: to tell that something is no instance takes ten times as long.
+            if isinstance(result, Outcome):
                 entry.future.set_result(result)
+            else:
+                entry.future.set_exception(result)
 
 
 class UndecidedBatch(Batch):
@@ -253,7 +254,7 @@ class DecidedBatch(Batch):
         """Merge what a command decided, or the error that it raised, and return its result."""
         submission = entry.submission
         try:
-            if isinstance(decided, Exception):
+            if not isinstance(decided, str):
                 raise decided
             answer = draft.finish(decided, submission.expand).answer
         except FastpayError as error:

@@ -72,8 +72,9 @@ class QueuedSubmission(msgspec.Struct, frozen=True, eq=False):
 
 def make_entry(submission: Submission, now_ns: int, reply: Reply | None = None) -> QueuedSubmission:
     """Return the submission with its reply, or a future of its own, which needs a running loop."""
+    weight = getattr(submission.command, "weight", 1)
     # A command of weight 0 would never use up its tenant's share.
-    weight = max(1, getattr(submission.command, "weight", 1))
+    weight = weight if weight > 1 else 1
     begin_by_ns = now_ns + limits.begin_timeout_ms * 1_000_000
     if submission.deadline_ns is not None:
         begin_by_ns = min(begin_by_ns, submission.deadline_ns)
