@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from fastpay._native.structs import replace
 from fastpay.domain import (
     attempts,
     captures,
@@ -187,7 +188,7 @@ def needed(workspace: Workspace, identifier: str) -> list[str]:
 def ended(draft: Draft, attempt: Attempt, result: Result) -> Attempt:
     """End the hold of an attempt, and return the attempt as it ends. The caller writes it."""
     processing.release(draft, attempt)
-    return msgspec.structs.replace(
+    return replace(
         attempt,
         status=result.status,
         hold=None,

@@ -4,7 +4,7 @@ A `Workspace` holds what is loaded for one tenant and mode. A command reads it a
 the draft of a command that did not raise is merged, so a command takes effect as a whole or not at all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -118,6 +118,8 @@ class Workspace:
         self.asked: set[str] = set()
         # The transfers of batches that are not committed yet, by sequence number.
         self.rows: dict[int, LedgerRows] = {}
+        # The identifiers of its accounts by code, for each currency that it has moved: see `ledger.chart`.
+        self.charts: dict[str, Mapping[str, str]] = {}
 
     def current_book(self) -> Book:
         """Return the book with the current sequence."""
@@ -139,6 +141,11 @@ class Workspace:
         found = self.find(identifier) if versioned is None else versioned.object
         if not isinstance(found, kind):
             raise missing(kind, identifier, param=param)
+        return found
+
+    def chart(self, currency: str) -> Mapping[str, str]:
+        """Return the identifiers of the tenant's accounts in a currency, and keep them."""
+        found = self.charts[currency] = ledger.chart(self.scope, currency)
         return found
 
     def account(self, currency: str, code: str) -> Account:
@@ -297,11 +304,12 @@ class Draft:
         `debit` and `credit` are codes. `hold` is the identifier and the whole amount of the hold that a
         "post" or "void" ends. Raises: InsufficientFunds, InvalidRequest.
         """
-        chart = ledger.chart(self._workspace.scope, currency)
-        debit_id = chart.get(debit) or ledger.account_id(self._workspace.scope, currency, debit)
-        credit_id = chart.get(credit) or ledger.account_id(self._workspace.scope, currency, credit)
+        workspace = self._workspace
+        chart = workspace.charts.get(currency) or workspace.chart(currency)
+        debit_id = chart.get(debit) or ledger.account_id(workspace.scope, currency, debit)
+        credit_id = chart.get(credit) or ledger.account_id(workspace.scope, currency, credit)
         # `accounts` has the accounts that this draft has moved already.
-        accounts, loaded = self.accounts, self._workspace.accounts
+        accounts, loaded = self.accounts, workspace.accounts
         if phase == "posted":
             transfer: Transfer | None = _MOVER.move(
                 kind,

@@ -13,9 +13,8 @@ another one. An attempt has an event of its own only where nothing else does tha
 not see it, and each takes a row.
 """
 
-import msgspec
-
 from fastpay import limits
+from fastpay._native.structs import replace
 from fastpay.domain import ledger
 from fastpay.domain.attempts import is_manual
 from fastpay.domain.cards import AnswerFault
@@ -75,7 +74,7 @@ def begin(
     if is_new:
         # It is saved to the customer only if it pays.
         draft.put(method, None)
-    processing = msgspec.structs.replace(intent, status="processing", payment_method=method.id)
+    processing = replace(intent, status="processing", payment_method=method.id)
     draft.put(processing, "payment_intent.processing")
     open_attempt(draft, processing, route)
     draft.begin(route.reference, route.wait_ms)
@@ -142,7 +141,7 @@ def follow_up(
     )
     draft.put(opened, None)
     if refund is None:
-        draft.put(msgspec.structs.replace(authorization, follow_up=opened.id), None)
+        draft.put(replace(authorization, follow_up=opened.id), None)
     draft.begin(opened.id, terms.wait_ms)
 
 

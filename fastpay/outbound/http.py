@@ -30,7 +30,7 @@ _SCHEME_CHARS = 8
 _URL = re.compile("([A-Za-z]+://[^/?#]+)([^#]*)")
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An answer in full. Names of fields are in lower case; `milliseconds` is how long it took."""
 
     status: int
@@ -102,7 +102,7 @@ class HttpClient:
         """
         failure: type[NoAnswerError] = NotSentError
         begun_ns = SystemClock.monotonic_ns()
-        within_ms = self._timeout_ms if timeout_ms is None else timeout_ms
+        within_ms, bytes_max = self._timeout_ms if timeout_ms is None else timeout_ms, self._answer_bytes_max
         until_s = asyncio.get_running_loop().time() + within_ms / 1000
         try:
             # The shortest way to a server that is known: no query and no fragment is in its name.
@@ -127,7 +127,7 @@ class HttpClient:
                     reader = connection.reader
                     while not reader.is_over:
                         await connection.heard()
-                        if max(reader.buffered, reader.length) > self._answer_bytes_max:
+                        if reader.buffered > bytes_max or reader.length > bytes_max:
                             raise NoAnswerError("the response is too long")
                     is_over = True
                     duration_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000

@@ -54,7 +54,8 @@ class AnswerReader:
         self._is_head = method == "HEAD"
         self._is_until_end = self.has_begun = self.is_over = self.keeps = False
         self._lines: list[tuple[bytes, bytes]] = []
-        self._pieces.clear()
+        if self._pieces:
+            self._pieces.clear()
         self._informational = self._unread = self.buffered = self.length = self.status = 0
         self.fields: list[tuple[bytes, bytes]] = []
 
