@@ -3,6 +3,8 @@
 import ast
 import re
 
+from tests.house.parsing import nodes, parse
+
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
@@ -13,7 +15,7 @@ def check_purity(path: str, source: str) -> list[str]:
     """Find waiting and fractions in a module of the domain."""
     waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     faults = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         reason = None
         if isinstance(node, waiting):
             reason = "the domain never waits"
@@ -47,13 +49,13 @@ def check_module_docstring(path: str, source: str) -> list[str]:
         opening = re.sub(r"\A(\s*#[^\n]*\n|\s*\n)*", "", source)
         found = opening.startswith(('"""', 'r"""'))
     else:
-        found = bool(ast.get_docstring(ast.parse(source)))
+        found = bool(ast.get_docstring(parse(source)))
     return [] if found else [f"{path}: the module has no docstring"]
 
 
 def check_docstrings(path: str, source: str) -> list[str]:
     """Find public functions, classes and methods without a docstring."""
-    return _undocumented(path, ast.parse(source).body)
+    return _undocumented(path, parse(source).body)
 
 
 def _undocumented(path: str, body: list[ast.stmt]) -> list[str]:
@@ -78,7 +80,7 @@ def _needs_none(node: ast.stmt) -> bool:
 
 def _functions(source: str) -> list[tuple[str, int, int]]:
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, _Function):
             assert node.end_lineno is not None
             found.append((node.name, node.lineno, node.end_lineno - node.lineno + 1))

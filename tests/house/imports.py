@@ -5,6 +5,8 @@ import functools
 import re
 from pathlib import PurePath
 
+from tests.house.parsing import nodes
+
 # What every floor but the domain may use; the domain has its own line below.
 COMMON = frozenset({"errors", "limits", "clock", "config", "observability"})
 
@@ -165,7 +167,7 @@ def check_chance(path: str, source: str) -> list[str]:
     if path.endswith((".pyx", ".pxd")):
         return faults
     called = {call.rpartition(".")[2] for call in CHANCE_CALLS}
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Attribute) and node.attr in called:
             owner = ast.unparse(node.value).rpartition(".")[2]
             if f"{owner}.{node.attr}" in CHANCE_CALLS:
@@ -179,7 +181,7 @@ def all_imports(path: str, source: str) -> tuple[tuple[int, str], ...]:
     if path.endswith((".pyx", ".pxd")):
         return tuple(_compiled_imports(source))
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -3,6 +3,8 @@
 import ast
 import re
 
+from tests.house.parsing import nodes
+
 _STATEMENT = re.compile(
     r"""\s*(
         select\b.*\bfrom\b | select\s+[\w.]+\( | insert\s+into\s | update\s+[\w.]+\s+(as\s+\w+\s+)?set\s
@@ -42,11 +44,11 @@ def check_strings(path: str, source: str) -> list[str]:
             if source[: match.start()].rpartition("\n")[2].strip() or len(match[1]) == 1
         ]
     else:
-        nodes = list(ast.walk(ast.parse(source)))
-        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        found = nodes(source)
+        docstrings = {id(node.value) for node in found if isinstance(node, ast.Expr)}
         strings = [
             (node.lineno, node.value)
-            for node in nodes
+            for node in found
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
         ]
     return [
