@@ -5,6 +5,7 @@ The log, the database and the sockets are left out.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -103,7 +104,8 @@ def delivering() -> Iterator[Callable[[], int]]:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         clock, log = SystemClock(), _Log()
         settings = WebhookSettings(allowed_networks=("127.0.0.0/8",))
-        deliverer = _Deliverer(settings, clock=clock)
+        # Without certificates, which take long to load: there is no TLS.
+        deliverer = _Deliverer(settings, clock=clock, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         store = PostgresLeases(cast("ReaderPool", _Pool()))
         recorder = Recorder(store, "3" * 32, clock=clock, fenced=lambda channel: None)
 

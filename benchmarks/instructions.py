@@ -30,7 +30,7 @@ BASELINE = ROOT / "benchmarks" / "instructions.json"
 # What a path may take beyond the baseline on the build that it was saved on, and on another one.
 TOLERANCE, TOLERANCE_ELSEWHERE = 0.06, 0.4
 YARDSTICK = "plain Python"
-_CALLS, _LONG_CALLS, _UNEVEN_CALLS = 100, 4, 20
+_CALLS, _LONG_CALLS, _UNEVEN_CALLS = 100, 4, 8
 # Callgrind takes seconds for a hundred calls of these. One call goes many times through the same code, so
 # that its count varies less and the code is warm sooner.
 _LONG = {
@@ -171,7 +171,7 @@ def run(marks: str, only: str) -> None:
         mark.start_counting()
         for name, path in found.items():
             # The interpreter has met the types of other paths since.
-            for _ in range(_LONG_WARM_AGAIN if name in _LONG else _WARM_AGAIN):
+            for _ in range(_LONG_WARM_AGAIN if name in _LONG | _UNEVEN else _WARM_AGAIN):
                 path()
             # A collection that falls between two marks must not visit all that was imported.
             gc.collect()
