@@ -40,6 +40,8 @@ _MODULES = (
     "fastpay.operations.admin",
     "fastpay.operations.console.assembly",
     "fastpay.operations.sealing_keys",
+    "fastpay.outbound.connector",
+    "fastpay.outbound.exchange",
     "fastpay.store.health",
     "fastpay.store.migrate",
     "cryptography.hazmat.primitives.ciphers.aead",
