@@ -16,6 +16,7 @@ from fastpay.operations.process import _make_server
 from fastpay.store import keys
 from fastpay.store.connections import connected
 from fastpay.store.key_records import Kind
+from tests.support.api import TRUST
 
 PAY = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&description=marker"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -35,7 +36,12 @@ class Instance:
 
     def _new_client(self, *, http2: bool) -> httpx.AsyncClient:
         client = httpx.AsyncClient(
-            base_url=self.server.url, trust_env=False, timeout=30, http1=not http2, http2=http2
+            base_url=self.server.url,
+            trust_env=False,
+            verify=TRUST,
+            timeout=30,
+            http1=not http2,
+            http2=http2,
         )
         # What a client adds by itself would only be in the way.
         for name in ("accept", "accept-encoding", "user-agent"):

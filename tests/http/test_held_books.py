@@ -6,6 +6,7 @@ import httpx
 
 from benchmarks.samples import BODY, FEES
 from fastpay.store.connections import connected
+from tests.support.api import TRUST
 from tests.support.servers import PATIENCE_SECONDS, RunningServer
 from tests.support.tenants import make_tenant
 
@@ -14,7 +15,7 @@ async def test_one_merchants_held_book_delays_no_other_merchant(server: RunningS
     held, free = await asyncio.to_thread(
         lambda: [make_tenant(server.database_url, FEES) for _ in range(2)],
     )
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS, verify=TRUST) as client:
 
         async def pay(key: str, name: str) -> httpx.Response:
             headers = {

@@ -24,6 +24,7 @@ from fastpay.store.connections import connected
 from fastpay.store.processors import add_processor
 from fastpay.store.sealing import Vault, read_keys
 from tests.http.isolation_cases import CASES, FILTERS, NAMES, REQUIRED, Case
+from tests.support.api import TRUST
 from tests.support.engine import CLOCK
 from tests.support.refusals import Database
 from tests.support.servers import RunningServer, fetch, run_fastpay
@@ -184,12 +185,13 @@ def settle(server: RunningServer, tenant: Tenant, place: Path) -> dict[str, str]
     assert done.returncode == 0, done.stdout + done.stderr
     headers = {"Authorization": f"Bearer {tenant.secret}"}
     path = f"{server.url}/v1/processors/settlements"
-    (settlement,) = httpx.get(path, headers=headers).json()["data"]
-    (shown,) = httpx.get(f"{path}/{settlement['id']}/rows", headers=headers).json()["data"]
+    (settlement,) = httpx.get(path, headers=headers, verify=TRUST).json()["data"]
+    (shown,) = httpx.get(f"{path}/{settlement['id']}/rows", headers=headers, verify=TRUST).json()["data"]
     # One of the cards in test mode whose payments have attempts.
     paid = {"amount": "20", "currency": "usd", "payment_method": "pm_card_answerRepeated", "confirm": "true"}
     form = {**paid, "expand[]": "fastpay.attempts"}
-    payment = httpx.post(f"{server.url}/v1/payment_intents", data=form, headers=headers).json()
+    payments = f"{server.url}/v1/payment_intents"
+    payment = httpx.post(payments, data=form, headers=headers, verify=TRUST).json()
     (attempt,) = payment["fastpay"]["attempts"]["data"]
     return {"stl": settlement["id"], "stlr": shown["id"], "att": attempt["id"]}
 

@@ -9,6 +9,7 @@ import pytest
 
 from fastpay.api import encodings
 from tests.http.instances import Instance, running
+from tests.support.api import TRUST
 
 GZIP = {"accept-encoding": "gzip"}
 
@@ -51,7 +52,12 @@ async def test_a_second_answer_in_the_same_coding_compresses_nothing(
     async with running(database_url) as instance:
         path, key = await make_charge(instance), instance.keys["owner"]
         http2 = httpx.AsyncClient(
-            base_url=instance.client.base_url, trust_env=False, http1=False, http2=True, timeout=30
+            base_url=instance.client.base_url,
+            trust_env=False,
+            verify=TRUST,
+            http1=False,
+            http2=True,
+            timeout=30,
         )
         async with http2:
             first = await raw(instance.client, path, key, accept_encoding="gzip")

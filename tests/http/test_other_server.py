@@ -9,6 +9,7 @@ import pytest
 import uvicorn
 
 from tests.http.instances import FORM, OF_THE_REQUEST, PAY, Instance, running
+from tests.support.api import TRUST
 
 # Of the connection: uvicorn ends and names it in its own way.
 _OF_THE_SERVER = OF_THE_REQUEST | {"server", "connection", "keep-alive", "transfer-encoding"}
@@ -27,7 +28,11 @@ async def under_uvicorn(instance: Instance) -> AsyncIterator[httpx.AsyncClient]:
         port = server.servers[0].sockets[0].getsockname()[1]
         authorization = {"authorization": f"Bearer {instance.keys['owner']}"}
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", headers=authorization, trust_env=False, timeout=30
+            base_url=f"http://127.0.0.1:{port}",
+            headers=authorization,
+            trust_env=False,
+            verify=TRUST,
+            timeout=30,
         ) as client:
             for name in ("accept", "accept-encoding", "user-agent"):
                 del client.headers[name]

@@ -11,7 +11,7 @@ import pytest
 import stripe
 
 from fastpay.operations.embedded import children
-from tests.support.api import open_client
+from tests.support.api import TRUST, open_client
 from tests.support.servers import PATIENCE_SECONDS, RunningServer, fetch
 from tests.support.tenants import Tenant, make_tenant
 
@@ -179,7 +179,7 @@ def test_what_fails_on_the_cardholders_page_shows_where_it_can_be_looked_up(
     made = http.post(f"/v1/{path}_intents", data=fields).json()
     outcome = "failed" if card == "authenticationRequired" else "succeeded"
     page = urlsplit(made["next_action"]["redirect_to_url"]["url"]).path
-    answer = httpx.post(f"{http.base_url}".rstrip("/") + page, data={"outcome": outcome})
+    answer = httpx.post(f"{http.base_url}".rstrip("/") + page, data={"outcome": outcome}, verify=TRUST)
     assert answer.status_code == 303
     shown = http.get(f"/v1/{path}_intents/{made['id']}").json()
     if path == "setup" and outcome == "succeeded":

@@ -14,7 +14,7 @@ from fastpay.errors import ConfigurationError
 from fastpay.operations import sealing_keys
 from fastpay.signing import HttpxAuth, sign_request
 from fastpay.store.sealing import KEY_FILE, read_keys, render_keys
-from tests.support.api import ask, open_client
+from tests.support.api import TRUST, ask, open_client
 from tests.support.operators import PASSWORD, join
 from tests.support.servers import RunningServer, SpawnServer, execute, fetch, run_fastpay
 
@@ -118,6 +118,7 @@ def test_a_new_sealing_key_under_a_running_server(spawn_server: SpawnServer) -> 
         headers={"Origin": server.admin_url},
         timeout=60,
         trust_env=False,
+        verify=TRUST,
     )
     assert signed.status_code == 303
     assert "secret_open_failed" not in server.output
@@ -156,7 +157,11 @@ def _card_fingerprint(server: RunningServer) -> str:
         "card[exp_year]": "2040",
     }
     made = httpx.post(
-        f"{server.url}/v1/payment_methods", data=card, auth=(server.test_key, ""), trust_env=False
+        f"{server.url}/v1/payment_methods",
+        data=card,
+        auth=(server.test_key, ""),
+        trust_env=False,
+        verify=TRUST,
     )
     fingerprint: str = made.json()["card"]["fingerprint"]
     return fingerprint
@@ -172,7 +177,9 @@ def test_a_signed_post_without_a_key_is_not_taken_again_after_a_crash(spawn_serv
     }
 
     def send() -> int:
-        answer = httpx.post(server.url + INTENTS, content=FORM, headers=headers, trust_env=False)
+        answer = httpx.post(
+            server.url + INTENTS, content=FORM, headers=headers, trust_env=False, verify=TRUST
+        )
         return answer.status_code
 
     assert [send(), send()] == [200, 401]
