@@ -7,6 +7,7 @@ import signal
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.support.doors import Certificate
 from tests.support.servers import RunningServer, run_fastpay, start_server
 
 PATIENCE_MS = 60_000
+PAUSE_SECONDS = 0.02
 _PAYMENT = {"amount": 1999, "currency": "usd", "payment_method": "pm_card_visa", "confirm": "true"}
 
 
@@ -194,3 +196,5 @@ class Crowd:
             self.failures.append(f"{key}: {answer.http_version} instead of {version}")
         with self._lock:
             self.paid[key] = answer.json()["id"]
+        # What replaces the server starts beside them.
+        time.sleep(PAUSE_SECONDS)
