@@ -1,6 +1,16 @@
 """Objects returned instead of a coroutine: a known result, or a marker that there is nothing to await."""
 
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+
+cdef extern from "Python.h":
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+    ctypedef struct PyAsyncMethods:
+        void* am_send
+    ctypedef struct PyTypeObject:
+        PyAsyncMethods* tp_as_async
 
 
 @cython.final
@@ -31,6 +41,16 @@ cdef class Ready:
     def close(self):
         pass
 
+
+cdef PySendResult _give(PyObject* ready, PyObject* _, PyObject** result) noexcept:
+    """Give the result to an `await`. A StopIteration with a value would take 2,000 instructions."""
+    cdef object value = (<Ready>ready).value
+    Py_INCREF(value)
+    result[0] = <PyObject*>value
+    return PYGEN_RETURN
+
+
+(<PyTypeObject*>Ready).tp_as_async.am_send = <void*>_give
 
 cdef Ready DONE = Ready(None)
 
