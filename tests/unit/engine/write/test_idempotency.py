@@ -1,5 +1,6 @@
 """Idempotency keys: what stands for them in the database."""
 
+import hashlib
 import itertools
 
 from hypothesis import given
@@ -30,3 +31,11 @@ def test_a_key_that_looks_like_a_mode_is_still_only_a_key() -> None:
         for scope, key, public in itertools.product(scopes, keys, (False, True))
     ]
     assert len(set(digests)) == len(digests)
+
+
+@given(SCOPES, KEYS, st.booleans())
+def test_a_key_has_the_digest_that_is_stored_of_it(scope: Scope, key: str, public: bool) -> None:
+    """Rows of earlier releases are found by it."""
+    mode, mark = "live" if scope.livemode else "test", "\0" if public else ""
+    text = f"{scope.tenant_id}{mode}{mark}{key}".encode()
+    assert key_digest(scope, key, is_publishable=public) == hashlib.blake2b(text, digest_size=16).digest()
