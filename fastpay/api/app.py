@@ -164,8 +164,8 @@ class Application:
                 )
                 for path, served in paths.items()
             }
-        routes = [(method, path, answering[path]) for method, path in _NUMBERED]
-        self._table = Table(routes)
+        # The methods: to call an object by itself takes a look-up more for each request.
+        self._table = Table([(method, path, answering[path].__call__) for method, path in _NUMBERED])
         self._starlette = _create_starlette(services, paths)
         self._preflight = Preflight(services.cors, services.identifiers)
         self._feeds = services.feeds
@@ -189,8 +189,8 @@ class Application:
     def _go_long(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers through the pipeline."""
         if scope["type"] == "http":
-            # Type checkers do not know that a scope is a dict: Starlette's is any mapping.
-            served: ServedPath | RoutedPath | None = self._table.route(cast("dict[str, Any]", scope))
+            # Starlette's scope is any mapping, and that of a server is a dict.
+            served = self._table.route(scope)  # type: ignore[arg-type]
             if served is not None:
                 return served(scope, receive, send)
             if self._pass_through is not None and not self._is_own(scope):

@@ -6,12 +6,12 @@ answer. A bad request is refused at the first step that can know it, and costs n
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from fastpay import limits
 from fastpay._native.headers import Headers
-from fastpay._native.headers import decode as decode_headers
 from fastpay._native.shortcut import Shortcut
 from fastpay.api.answers import encode, failure
 from fastpay.api.authentication import (
@@ -23,6 +23,7 @@ from fastpay.api.authentication import (
 )
 from fastpay.api.bodies import ClientGone, begin_body, read_body, read_rest, whole_body
 from fastpay.api.browsers import refuse_secret_key, take_key, without_telemetry
+from fastpay.api.common_params import Params
 from fastpay.api.context import Call, Reply, Services
 from fastpay.api.deadlines import in_time
 from fastpay.api.decoding import may_be_form
@@ -31,6 +32,7 @@ from fastpay.api.etags import conditional
 from fastpay.api.idempotency_keys import presentable_key
 from fastpay.api.instead import INSTEAD
 from fastpay.api.older_identifiers import as_ours
+from fastpay.api.request_headers import origin_of, read_headers
 from fastpay.api.request_notes import NOTE, Note
 from fastpay.api.routes import Endpoint, Policy
 from fastpay.api.sending import body_of, head_of, respond_in_parts
@@ -39,7 +41,7 @@ from fastpay.api.versions import check_version, version_echo
 from fastpay.domain.kinds import presentable
 from fastpay.engine.ports import Credentials
 from fastpay.engine.timing import Timing
-from fastpay.errors import FastpayError, InvalidRequest, MethodNotAllowed, UnknownRoute
+from fastpay.errors import FastpayError, MethodNotAllowed, UnknownRoute
 from fastpay.observability import telemetry, traces
 from fastpay.observability.traces import Trace
 
@@ -48,12 +50,6 @@ _log = telemetry.Log("fastpay.api")
 _NO_HEADERS = Headers(())
 _PATH_CHARS_SHOWN = 200
 _SAFE_METHODS = frozenset(("GET", "HEAD"))
-_SINGLE_HEADERS = frozenset(
-    ("authorization", "content-length", "content-type", "idempotency-key", "stripe-account", "stripe-context")
-)
-# A list may come in several lines (RFC 9110 5.3). Two signatures are invalid, so neither may be dropped.
-# Two of traceparent are no valid one, and so there is none.
-_JOINED_HEADERS = frozenset(("accept-encoding", SIGNATURE_HEADER, "traceparent", "tracestate"))
 
 
 class _Path:
@@ -80,7 +76,7 @@ class _Path:
         except ClientGone:
             return
         except FastpayError as error:
-            headers = headers or _origin_of(scope)
+            headers = headers or origin_of(scope)
             reply = self._failure(error, headers, note, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             _log.exception("request_failed", request_id=request_id)
@@ -127,6 +123,25 @@ class _Path:
         raise NotImplementedError
 
 
+class _Served(NamedTuple):
+    """An endpoint, and what is the same for all its requests. With a publishable key anybody may send."""
+
+    endpoint: Endpoint
+    policy: Policy
+    params: type[Params]
+    body_bytes_max: int
+    public_bytes_max: int
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, services: Services) -> "_Served":
+        """Return an endpoint as it is served."""
+        policy, body_bytes_max = endpoint.policy, services.settings.body_bytes_max
+        public_bytes_max = min(body_bytes_max, limits.publishable_body_bytes_max)
+        return cls(
+            endpoint, policy, endpoint.contract.params, body_bytes_max * policy.body_factor, public_bytes_max
+        )
+
+
 class ServedPath(_Path):
     """A path with endpoints: authenticates the request and calls the endpoint of its method."""
 
@@ -139,17 +154,18 @@ class ServedPath(_Path):
         shortcut: Shortcut | None = None,
     ) -> None:
         super().__init__(services, template)
-        self._endpoints = endpoints
+        self._endpoints = {method: _Served.of(endpoint, services) for method, endpoint in endpoints.items()}
         self._shortcut = shortcut
 
     async def _reply(
         self, scope: Scope, receive: Receive, headers: Headers, request_id: str, trace: Trace | None
     ) -> Reply:
         method: str = "GET" if scope["method"] == "HEAD" else scope["method"]  # RFC 9110 9.3.2
-        endpoint = self._endpoints.get(method)
-        if endpoint is None:
+        served = self._endpoints.get(method)
+        if served is None:
             return _method_refused(scope["method"], _allowed(self._endpoints), headers, self._template)
-        policy, services, is_special = endpoint.policy, self._services, headers.is_special
+        endpoint, policy, params, body_bytes_max, public_bytes_max = served
+        services, is_special = self._services, headers.is_special
         timing = self._check_special(headers) if is_special else None
         query: bytes = scope["query_string"]
         # Only this list may hold the body, so that `Call.take_body` can free it.
@@ -158,14 +174,13 @@ class ServedPath(_Path):
         credentials = None if token is None else services.keys.known(token)
         if credentials is None:
             query, credentials = await self._authenticate(scope, receive, headers, unread, policy)
-        params = endpoint.contract.params
         note = None if self._notes is None else scope[NOTE].authenticated(credentials, params)
         is_publishable = credentials.kind == "publishable"
         if is_special or is_publishable:
             check_access(credentials, headers, is_public=policy.is_public)
         # The server counts the bytes by key, since one key may send from many addresses.
         scope["fastpay.payer"] = (credentials.scope, credentials.kind)
-        body_bytes_max = _body_bytes_max(policy, services, is_publishable)
+        body_bytes_max = public_bytes_max if is_publishable else body_bytes_max
         if method != "GET" and not unread:
             # Nearly every body comes whole, and `read_body` would be one more coroutine for each.
             message = await begin_body(receive, headers, body_bytes_max)
@@ -206,7 +221,8 @@ class ServedPath(_Path):
         try:
             is_long = len(unread) > 0 and len(unread[0]) > limits.short_body_bytes
             answering = _in_turn(endpoint, call) if is_long else endpoint.answer(call)
-            reply = await (in_time(answering) if policy.is_timed(query) else answering)
+            is_timed = policy.deadline != "own" and policy.is_timed(query)
+            reply = await (in_time(answering) if is_timed else answering)
         finally:
             if shares is not None:
                 shares.leave(credentials.scope)
@@ -306,48 +322,11 @@ def _noted(note: Note | None, error: Exception, request_id: str) -> str | None:
     return None if note is None else note.failed(error, request_id)
 
 
-def read_headers(scope: Scope) -> Headers:
-    """Return the headers of a request by name, in lower case.
-
-    Raises: InvalidRequest for a repeated header of which two readers may use different values.
-    """
-    headers = decode_headers(scope["headers"])
-    return _merged(scope["headers"]) if headers is None else headers
-
-
-def _origin_of(scope: Scope) -> Headers:
-    """Return the Origin alone, so that a page can read why its headers were refused."""
-    return Headers([pair for pair in scope["headers"] if pair[0] == b"origin"][-1:])
-
-
-def _merged(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return headers of which some are repeated."""
-    merged: dict[str, str] = {}
-    for name, value in pairs:
-        key = name.decode("latin-1")
-        text = value.decode("latin-1")
-        if key in merged:
-            if key in _SINGLE_HEADERS:
-                raise InvalidRequest(f"The header {key} was sent twice.")
-            if key in _JOINED_HEADERS:
-                text = f"{merged[key]}, {text}"
-        merged[key] = text
-    return Headers((name.encode("latin-1"), text.encode("latin-1")) for name, text in merged.items())
-
-
 async def _in_turn(endpoint: Endpoint, call: Call) -> Reply:
     """Wait for a turn, then answer a request with a long body. Raises: FastpayError."""
     until = asyncio.get_running_loop().time() + limits.queue_wait_ms_max / 1000
     async with call.services.long_requests.enter(call.scope, until=until, weight=len(call.unread[0])):
         return await endpoint.answer(call)
-
-
-def _body_bytes_max(policy: Policy, services: Services, is_publishable: bool) -> int:
-    body_bytes_max = services.settings.body_bytes_max
-    if is_publishable:
-        # Such a key is public.
-        return min(body_bytes_max, limits.publishable_body_bytes_max)
-    return body_bytes_max * policy.body_factor
 
 
 async def _take_key(
@@ -384,7 +363,7 @@ def _echoes(method: str, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]
     return echoes
 
 
-def _allowed(endpoints: Mapping[str, Endpoint]) -> list[str]:
+def _allowed(endpoints: Mapping[str, object]) -> list[str]:
     return sorted({*endpoints, *(("HEAD",) if "GET" in endpoints else ())})
 
 

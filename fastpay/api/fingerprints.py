@@ -15,7 +15,6 @@ The digest covers the decoded params, so a form and JSON are alike. Params still
 A release that changes canonical bytes refuses retries of requests from before the upgrade.
 """
 
-import functools
 import hashlib
 from typing import Any
 
@@ -29,6 +28,7 @@ from fastpay.api.common_params import Params
 from fastpay.api.context import Call
 
 _EMPTY = EmptySearch()
+_started: dict[tuple[bytes, str, str, str], "hashlib.blake2b"] = {}
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -50,8 +50,16 @@ class Fingerprints:
         """
         credentials = call.credentials
         # The kind of key is part of it: a publishable key gets less of an answer.
-        start = _started if not call.arguments else _started.__wrapped__
-        digest = start(credentials.fingerprint_key, call.method, credentials.kind, call.path).copy()
+        target = (credentials.fingerprint_key, call.method, credentials.kind, call.path)
+        started = _started.get(target)
+        if started is None:
+            started = _start(*target)
+            if not call.arguments:
+                # A digest of a key and a target, to be copied. Targets that name an object are not kept.
+                if len(_started) >= limits.fingerprint_keys_kept:
+                    _started.clear()
+                _started[target] = started
+        digest = started.copy()
         digest.update(self.encode(params))
         return digest.digest()
 
@@ -91,9 +99,7 @@ def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
     return kept
 
 
-# A digest of a key and a target, to be copied. Targets that name an object are not kept.
-@functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
-def _started(key: bytes, method: str, kind: str, path: str) -> "hashlib.blake2b":
+def _start(key: bytes, method: str, kind: str, path: str) -> "hashlib.blake2b":
     digest = hashlib.blake2b(key=key[:64], digest_size=32)
     digest.update(f"{method}\0{kind}\0{path}\0".encode("utf-8", "surrogatepass"))
     return digest

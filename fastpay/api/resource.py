@@ -62,11 +62,11 @@ class Whole:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._outer, self._inner = path.split(".")
+        self.outer, self._inner = path.split(".")
 
     def find(self, stored: StoredObject) -> str | None:
         """Return its identifier in an object."""
-        outer = getattr(stored, self._outer)
+        outer = getattr(stored, self.outer)
         identifier: str | None = None if outer is None else getattr(outer, self._inner)
         return identifier
 
@@ -162,7 +162,9 @@ class Resource:
 
     def is_plain(self, stored: StoredObject) -> bool:
         """Tell whether nothing is expanded in an object that was not asked for."""
-        return self.whole is None or self.whole.find(stored) is None
+        whole = self.whole
+        # As `find`, whose frame is more than what it does.
+        return whole is None or getattr(stored, whole.outer) is None or whole.find(stored) is None
 
     def whole_in(self, stored: StoredObject) -> str | None:
         """Return the identifier of the object that is expanded in this one without being asked for."""

@@ -15,11 +15,12 @@ from fastpay.api import references
 from fastpay.api.authentication import authenticate
 from fastpay.api.bodies import ClientGone, read_body
 from fastpay.api.context import Services
-from fastpay.api.endpoints import ServedPath, read_headers
+from fastpay.api.endpoints import ServedPath
 from fastpay.api.idempotency_keys import parse_idempotency_key
 from fastpay.api.legacy import PassThrough
 from fastpay.api.lookout import Lookout
 from fastpay.api.merging import CURSORS, OURS, BothSides
+from fastpay.api.request_headers import read_headers
 from fastpay.api.shadowing import Candidate, Recorder, Shadow, ShadowRequest
 from fastpay.engine.ports import Credentials
 from fastpay.engine.rollout.choice import BOTH, FASTPAY, LEGACY, RouteState, Side, choose, owner_of_all

@@ -124,14 +124,15 @@ def create(call: Call, params: CreateParams) -> CreatePaymentIntent:
     if _FURTHER.has_any(params):
         fields |= automatic_fields(params)
         _add_shared(fields, params)
+    currency = params.currency
     return CreatePaymentIntent(
         amount=money.check_amount(params.amount),
-        currency=money.parse_currency(params.currency),
+        currency=currency if currency in money.CURRENCIES else money.parse_currency(currency),
         secret=call.services.clock.random_bytes(_SECRET_BYTES).hex(),
         fields=fields,
         extras=_extras(params, params.amount) if _OPTIONS[CreateParams].has_any(params) else {},
         metadata=first_metadata(params.metadata),
-        customer=customer_of(params.customer),
+        customer=None if params.customer is UNSET else customer_of(params.customer),
         payment_method=card_params.chosen(call, params),
         confirm=params.confirm,
         confirmation_token=card_params.confirmation_token(params),
