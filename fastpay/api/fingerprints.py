@@ -15,6 +15,7 @@ The digest covers the decoded params, so a form and JSON are alike. Params still
 A release that changes canonical bytes refuses retries of requests from before the upgrade.
 """
 
+import functools
 import hashlib
 from typing import Any
 
@@ -28,6 +29,7 @@ from fastpay.api.common_params import Params
 from fastpay.api.context import Call
 
 _EMPTY = EmptySearch()
+# Digests of a key and a target, to be copied.
 _started: dict[tuple[bytes, str, str, str], "hashlib.blake2b"] = {}
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -55,10 +57,8 @@ class Fingerprints:
         if started is None:
             started = _start(*target)
             if not call.arguments:
-                # A digest of a key and a target, to be copied. Targets that name an object are not kept.
-                if len(_started) >= limits.fingerprint_keys_kept:
-                    _started.clear()
-                _started[target] = started
+                # Targets that name an object are not kept.
+                _keep(started, target)
         digest = started.copy()
         digest.update(self.encode(params))
         return digest.digest()
@@ -100,6 +100,20 @@ def _without_empty(tree: Any, *, is_metadata: bool = False) -> Any:
 
 
 def _start(key: bytes, method: str, kind: str, path: str) -> "hashlib.blake2b":
-    digest = hashlib.blake2b(key=key[:64], digest_size=32)
-    digest.update(f"{method}\0{kind}\0{path}\0".encode("utf-8", "surrogatepass"))
+    digest = _start_with_key(key, method, kind).copy()
+    digest.update(f"{path}\0".encode("utf-8", "surrogatepass"))
     return digest
+
+
+# The key is a block of its own, which is hashed once what follows it has come.
+@functools.lru_cache(maxsize=limits.fingerprint_keys_kept)
+def _start_with_key(key: bytes, method: str, kind: str) -> "hashlib.blake2b":
+    digest = hashlib.blake2b(key=key[:64], digest_size=32)
+    digest.update(f"{method}\0{kind}\0".encode())
+    return digest
+
+
+def _keep(started: "hashlib.blake2b", target: tuple[bytes, str, str, str]) -> None:
+    if len(_started) >= limits.fingerprint_keys_kept:
+        _started.clear()
+    _started[target] = started

@@ -1,21 +1,28 @@
 """The same request, spelled in another way under the same idempotency key, is a replay."""
 
+import hashlib
+import itertools
 import json
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fastpay._native.headers import Headers
 from fastpay.api import fingerprints
 from fastpay.api.accepted_values import Accepted, accepted_by
 from fastpay.api.app import ROUTES
+from fastpay.api.common_params import MetadataParams
+from fastpay.api.context import Call
 from fastpay.api.decoding import decode_params
 from fastpay.api.fingerprints import Fingerprints
 from fastpay.api.resources.ledger_batches.decoding import BatchParams, CreateBatchParams
+from fastpay.domain.identifiers import Scope
+from fastpay.engine.ports import Credentials
 from fastpay.errors import InvalidRequest
 from tests.support.seeds import size
 from tests.unit.api.fakes import Api
@@ -336,3 +343,27 @@ def test_requests_that_mean_different_things_are_told_apart(
         first, *more = sender.send(path.replace("{id}", known["customers"]), [body, *others])
         assert first.status_code == 200, first.text
         assert {answer.json()["error"]["type"] for answer in more} == {"idempotency_error"}
+
+
+@pytest.mark.parametrize("path", ["/v1/customers", "/v1/customers/cus_1", "/v1/customers/\udce9"])
+def test_a_request_has_the_fingerprint_that_is_stored_of_it(api: Api, path: str) -> None:
+    """Requests of an earlier release are told apart by it."""
+    made = Fingerprints(MetadataParams)
+    kinds: tuple[Literal["secret", "publishable"], ...] = ("secret", "publishable")
+    for key, kind, arguments in itertools.product((b"a" * 32, b"b" * 64), kinds, ({}, {"id": "cus_1"})):
+        call = Call(
+            services=api.services,
+            credentials=Credentials(scope=Scope("a", False), kind=kind, fingerprint_key=key),
+            request_id="req_1",
+            method="POST",
+            path=path,
+            arguments=arguments,
+            headers=Headers(()),
+            asgi={},
+            query=b"",
+            unread=[],
+        )
+        params = MetadataParams(metadata={"b": "1", "a": "2"})
+        before = f"POST\0{kind}\0{path}\0".encode("utf-8", "surrogatepass")
+        expected = hashlib.blake2b(before + made.encode(params), key=key, digest_size=32).digest()
+        assert [made.make(call, params) for _ in "again"] == [expected] * 5

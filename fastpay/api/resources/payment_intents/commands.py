@@ -236,10 +236,9 @@ def check_shown(call: Call, params: RetrieveParams, shown: StoredObject) -> None
 
 async def check_confirmed(call: Call, params: ConfirmParams) -> None:
     """Let a payment be confirmed only with a secret key, or with its client secret."""
-    has_cvc = _has_only_a_cvc(params)
-    refused = tuple(
-        name for name in _NOT_FOR_PUBLISHABLE if not (has_cvc and name == "payment_method_options")
-    )
+    refused: tuple[str, ...] = _NOT_FOR_PUBLISHABLE
+    if call.is_publishable and _has_only_a_cvc(params):
+        refused = tuple(name for name in refused if name != "payment_method_options")
     await client_secrets.check_confirmed(call, kinds.PAYMENT_INTENT, params, params.client_secret, refused)
 
 
