@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from benchmarks import samples
+from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer, Versioned
@@ -96,7 +97,9 @@ class Forwarding:
     def __init__(self, follower: Follower) -> None:
         clock = SystemClock()
         self._asking, self._home, self._writer = _Wire(), _Wire(), _Writer()
-        self._serving = Serving(_MEMBER, cast(OwnWriter, self._writer), clock=clock)
+        self._serving = Serving(
+            _MEMBER, cast(OwnWriter, self._writer), clock=clock, notice_of_new_ms=limits.home_notice_of_new_ms
+        )
         self._link = Link(_MEMBER, _MEMBER, self, follower=follower, clock=clock, changed=lambda: None)
         self._submissions = [samples.new_submission(number) for number in range(PAYMENTS)]
         intent = samples.new_intent()

@@ -1,12 +1,15 @@
 """What does each of several instances do for a payment? Whole processes, counted by callgrind.
 
 Run: python -m benchmarks.processes [--tenants 1 --connections 64 --seconds 15 --profile 20]
+     python -m benchmarks.processes --together 4 [--tenants 100]
 
 Three instances on one database: one that is the home, one that gets all requests, and one that gets none. Or
 one by itself (--alone). They are loaded once for each process (wrk, a closed loop), and only that process is
-counted: then without any load, for what it does each second anyway. The kernel, PostgreSQL and Redis are not
-in it. Processes under callgrind are 50 times slower, and their deadlines are longer here. How many payments
-a batch had is counted as well, since what a batch costs is shared by them.
+counted: then without any load, for what it does each second anyway. With --together so many instances share a
+port, and what all of them do for a payment is counted at once, so that nothing of homes is left out.
+
+The kernel, PostgreSQL and Redis are not in it. Processes under callgrind are 50 times slower, so their bounds
+of time are longer here. How many payments a batch had is counted as well, since they share its costs.
 
 --profile shows the functions that took most, of all processes.
 """
@@ -17,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -27,7 +30,7 @@ from rich.console import Console
 
 from benchmarks.load.machine import Database, Machine, empty_database, fetch_value, run_machine
 from benchmarks.load.report import WIDTH, Table, to_record
-from benchmarks.load.serving import Target, machine_facts, serve, write_results
+from benchmarks.load.serving import Target, free_port, machine_facts, serve, write_results
 from benchmarks.load.wrk import run_wrk
 from fastpay import limits
 
@@ -38,12 +41,14 @@ _WARM_UP_SECONDS = 12.0
 _SETTLED_SECONDS = 2.0
 # Bounds of time that a process under callgrind would not keep.
 _BOUNDS = ("home_late_ms", "home_answer_ms", "home_late_answer_ms", "home_silence_ms", "member_alive_ms")
-_SLOWER = 100
+# How much slower it is, so that what is told together is as much as without callgrind.
+_PACES = ("home_notice_ms", "home_notice_of_new_ms", "home_interest_ms")
+_SLOWER, _PACE, _PATIENCE = 100, 40, 10
 _PROGRAM = ("-m", "benchmarks.processes", "serve")
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process did. `instructions` are for a payment, or a second without a load."""
+    """What a process did, or all. `instructions` are for a payment, or a second without a load."""
 
     role: str
     instructions: int
@@ -54,12 +59,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("--alone", is_flag=True, help="One instance.")
+@click.option("--together", default=0, help="So many instances, counted at once.")
 @click.option("--tenants", default=1, show_default=True)
 @click.option("--connections", default=64, show_default=True)
 @click.option("--seconds", default=15.0, show_default=True)
 @click.option("--profile", default=0, show_default=True, help="How many functions to show of each process.")
 @click.option("--directory", default="/var/tmp", show_default=True, help="Where the database is put.")
-def main(alone: bool, tenants: int, connections: int, seconds: float, profile: int, directory: str) -> None:
+def main(
+    alone: bool,
+    together: int,
+    tenants: int,
+    connections: int,
+    seconds: float,
+    profile: int,
+    directory: str,
+) -> None:
     """Count what the processes do."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -69,24 +83,25 @@ def main(alone: bool, tenants: int, connections: int, seconds: float, profile: i
     for column in ("process", "a payment", "payments", "commands a batch", "a second without load"):
         table.add_column(column, justify="left" if column == "process" else "right")
     found = []
+    roles = (ALONE,) if alone else tuple(map(str, range(together))) or _ROLES
     with (
         run_machine(directory, database_url=None, redis_url=None) as machine,
         empty_database(machine, "bench_processes", tenants=tenants) as database,
-        _instances(machine, database, valgrind, (ALONE,) if alone else _ROLES) as targets,
+        _instances(machine, database, valgrind, roles, port=free_port() if together else 0) as targets,
     ):
-        asked = targets.get(ASKED) or targets[ALONE]
+        asked = targets.get(ASKED) or targets[roles[0]]
         _load(asked, database, connections, _WARM_UP_SECONDS)
-        for role, target in targets.items():
-            one = _count(machine, role, target, asked, database, connections, seconds)
+        for counted in [targets] if together else [{role: target} for role, target in targets.items()]:
+            one = _count(machine, counted, asked, database, connections, seconds)
             found.append(one)
             table.add_row(
-                role,
+                one.role,
                 f"{one.instructions:,}",
                 f"{one.payments:,}",
                 f"{one.commands_a_batch:.1f}",
                 f"{one.a_second:,}",
             )
-            if profile:
+            for role in counted if profile else ():
                 _show_profile(console, machine, role, profile)
     console.print(table)
     record = {
@@ -100,7 +115,7 @@ def main(alone: bool, tenants: int, connections: int, seconds: float, profile: i
 
 @contextmanager
 def _instances(
-    machine: Machine, database: Database, valgrind: str, roles: Sequence[str]
+    machine: Machine, database: Database, valgrind: str, roles: Sequence[str], *, port: int
 ) -> Iterator[dict[str, Target]]:
     """Start instances under callgrind, the home first: the oldest one is."""
     with ExitStack() as stack:
@@ -113,6 +128,9 @@ def _instances(
                 redis_url=machine.redis_url,
                 directory=machine.directory,
                 instance=number,
+                port=port,
+                # What is confirmed in the background is so as often for a payment as without callgrind.
+                more={"FASTPAY_READ_STALENESS_MS": str(_PACE * limits.read_staleness_ms)},
                 program=[*command, "--instr-atstart=no", sys.executable, *_PROGRAM],
             )
             targets[role] = stack.enter_context(serving)
@@ -121,28 +139,34 @@ def _instances(
 
 def _count(
     machine: Machine,
-    role: str,
-    target: Target,
+    counted: Mapping[str, Target],
     asked: Target,
     database: Database,
     connections: int,
     seconds: float,
 ) -> Found:
-    _control("-i", "on", target)
+    """Return what these processes do together."""
+
+    def control(option: str, value: str = "") -> None:
+        for target in counted.values():
+            _control(option, value, target)
+
+    control("-i", "on")
     # What was translated for callgrind is not counted, and caches of the interpreter are warm.
     _load(asked, database, connections, 2.0)
     made, batches = _settle(database)
-    _control("-z", "", target)
+    control("-z")
     _load(asked, database, connections, seconds)
-    _control("-d", role, target)
+    control("-d", "load")
     made, batches = (now - before for now, before in zip(_settle(database), (made, batches), strict=True))
-    _control("-z", "", target)
+    control("-z")
     time.sleep(seconds)
-    _control("-d", "idle", target)
-    _control("-i", "off", target)
-    loaded, unloaded = (total(path) for path in dumps(machine, role)[-2:])
+    control("-d", "idle")
+    control("-i", "off")
+    pairs = [[total(path) for path in dumps(machine, role)[-2:]] for role in counted]
+    loaded, unloaded = map(sum, zip(*pairs, strict=True))
     return Found(
-        role=role,
+        role="all" if len(counted) > 1 else next(iter(counted)),
         instructions=(loaded - unloaded) // made,
         payments=made,
         a_second=int(unloaded / seconds),
@@ -205,7 +229,11 @@ def _serve() -> None:
     """Be fastpay, with bounds of time that callgrind's slowness keeps."""
     for name in _BOUNDS:
         setattr(limits, name, getattr(limits, name) * _SLOWER)
-    limits.begin_timeout_ms *= 10
+    for name in _PACES:
+        setattr(limits, name, getattr(limits, name) * _PACE)
+    for name in list(vars(limits)):
+        if name.endswith("_timeout_ms") or name == "queue_wait_ms_max":
+            setattr(limits, name, getattr(limits, name) * _PATIENCE)
     # The index of searches follows when there is time: under callgrind it is late by an unknown part.
     limits.search_interval_ms = 3_600_000
     sys.argv = ["fastpay", *sys.argv[2:]]

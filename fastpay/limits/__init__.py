@@ -37,7 +37,8 @@ assert home_late_answer_ms < history_margin_ms
 # What the home refuses as late, it refuses before it is given up.
 assert queue_wait_ms_max < home_answer_ms
 assert body_bytes_max * ledger_batch_body_factor <= forwarded_bytes_max < home_frame_bytes_max
-assert home_notice_ms <= home_notice_of_new_ms < read_staleness_ms
+# Else what is confirmed twice in that time would expire before the commit is heard of.
+assert home_notice_ms <= home_notice_of_new_ms <= read_staleness_ms // 4
 assert first_answer_carried_ms < idempotency_retention_hours_min * 3_600_000
 assert prefetch_timeout_ms < lock_timeout_ms
 assert plain_weight_max <= plain_batch_weight_max <= batch_weight_max >= ledger_batch_transfers_max

@@ -30,7 +30,7 @@ home_refusal_ms = 50
 # wait for others that go the same way: commits that changed what it may hold, and those of new objects only.
 home_interest_ms = 10_000
 home_notice_ms = 5
-home_notice_of_new_ms = 50
+home_notice_of_new_ms = 250
 # A larger object is named only, and read again by who is asked for it.
 home_notice_bytes_max = 16 << 10
 home_connect_timeout_ms = 1_000

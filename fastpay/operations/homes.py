@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Sequence
 
-from fastpay import __version__
+from fastpay import __version__, limits
 from fastpay.clock import Clock
 from fastpay.config import Settings
 from fastpay.domain.identifiers import Scope
@@ -103,7 +103,16 @@ async def open_homes(
     )
     tls = None if vault is None else functools.cache(lambda: create_contexts(vault.derive(_PURPOSE)))
     network = FrameNetwork(own.socket, address=address, tls=tls)
-    homes = Homes(own, writer, network, membership, follower=follower, clock=clock)
+    homes = Homes(
+        own,
+        writer,
+        network,
+        membership,
+        follower=follower,
+        clock=clock,
+        # What others have cached stays valid only if they hear of commits well within that time.
+        notice_of_new_ms=min(limits.home_notice_of_new_ms, settings.read_staleness_ms // 4),
+    )
     try:
         await homes.open()
     except OSError as error:

@@ -270,10 +270,10 @@ async def test_a_member_of_another_release_and_one_that_is_gone_are_no_members(
 
 
 async def test_commits_of_new_objects_are_told_together_and_a_change_at_once(
-    pair: tuple[Instance, Instance], scope: Scope, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Instance, Instance], scope: Scope
 ) -> None:
     home, asked = home_of(scope, *pair)
-    monkeypatch.setattr(limits, "home_notice_of_new_ms", 60_000)
+    home.homes.serving.notice_of_new_ms = 60_000
     (paid,) = (await asked.submit(PAY, scope)).objects.values()
     assert isinstance(paid.object, PaymentIntent)
     assert paid.object.latest_charge is not None

@@ -65,6 +65,7 @@ class Homes:
         *,
         follower: Follower,
         clock: Clock,
+        notice_of_new_ms: int = limits.home_notice_of_new_ms,
     ) -> None:
         self._own = own
         self._writer = writer
@@ -72,7 +73,7 @@ class Homes:
         self._membership = membership
         self._follower = follower
         self._clock = clock
-        self.serving = Serving(own, writer, clock=clock)
+        self.serving = Serving(own, writer, clock=clock, notice_of_new_ms=notice_of_new_ms)
         self.admit: Callable[[Scope], None] = writer.admit
         self.submit: Callable[[Submission], Coroutine[Any, Any, Outcome]] = writer.submit
         self._links: dict[str, Link] = {}

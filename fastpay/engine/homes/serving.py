@@ -50,12 +50,16 @@ class _Notice(NamedTuple):
 
 
 class Serving:
-    """Serves all connections of other members. Satisfies `CommitObserver`."""
+    """Serves all connections of other members. Satisfies `CommitObserver`.
 
-    def __init__(self, own: Member, writer: OwnWriter, *, clock: Clock) -> None:
+    `notice_of_new_ms` is how long commits of new objects are held at most.
+    """
+
+    def __init__(self, own: Member, writer: OwnWriter, *, clock: Clock, notice_of_new_ms: int) -> None:
         self._own = own
         self._writer = writer
         self._clock = clock
+        self.notice_of_new_ms = notice_of_new_ms
         self._guests: set[_Guest] = set()
         self._is_leaving = False
         self.served = 0
@@ -81,7 +85,7 @@ class Serving:
         if self._guests:
             notices = [_notice(commit) for commit in commits]
             for guest in self._guests:
-                guest.tell(notices)
+                guest.tell(notices, self.notice_of_new_ms)
 
     def leave(self) -> None:
         """Tell everybody to forward nothing more."""
@@ -145,7 +149,7 @@ class _Guest:
             _log.error("member_frame_refused", reason=str(error))
             self._wire.abort()
 
-    def tell(self, notices: Sequence[_Notice]) -> None:
+    def tell(self, notices: Sequence[_Notice], notice_of_new_ms: int) -> None:
         """Tell of the commits that it may want to know of."""
         now_ns = self._clock.monotonic_ns()
         for notice in notices:
@@ -165,8 +169,8 @@ class _Guest:
             # The answers of this commit are a few turns away. They take it with them.
             self._flush_within(limits.home_notice_ms)
         if self._advances and self._advancing is None:
-            delay_ms = limits.home_notice_of_new_ms
-            self._advancing = asyncio.get_running_loop().call_later(delay_ms / 1000, self._tell_advances)
+            loop = asyncio.get_running_loop()
+            self._advancing = loop.call_later(notice_of_new_ms / 1000, self._tell_advances)
 
     def _advance(self, scope: Scope, before: int, after: int) -> None:
         """Note that a tenant has come further, to be told with what it comes to until then."""

@@ -4,10 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-import pytest
-
 from benchmarks.samples import SCOPE, new_submission
-from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer, Versioned
@@ -27,12 +24,13 @@ class Guest:
 
     is_full = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, notice_of_new_ms: int = 60_000) -> None:
         self.received: Callable[[bytes], None] = lambda _: None
         self.lost: Callable[[], None] = lambda: None
         self.told: list[messages.Answers] = []
         self.replies: list[Reply] = []
-        self.serving = Serving(MEMBER, cast(OwnWriter, self), clock=SystemClock())
+        writer, clock = cast(OwnWriter, self), SystemClock()
+        self.serving = Serving(MEMBER, writer, clock=clock, notice_of_new_ms=notice_of_new_ms)
         self.serving.accept(self)
         self.received(messages.encode(messages.Hello("release", "1" * 32, MEMBER.member_id)))
 
@@ -76,13 +74,6 @@ class Guest:
         ]
 
 
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave commits of new objects untold until something else is."""
-    monkeypatch.setattr(limits, "home_notice_of_new_ms", 60_000)
-
-
-@pytest.mark.usefixtures("slow")
 async def test_commits_of_new_objects_are_told_as_one_with_the_next_answer_of_their_tenant() -> None:
     guest = Guest()
     guest.ask(SCOPE, OTHER)
@@ -100,7 +91,6 @@ async def test_commits_of_new_objects_are_told_as_one_with_the_next_answer_of_th
     assert guest.ranges()[1:] == [(OTHER, 0, 3, 0)]
 
 
-@pytest.mark.usefixtures("slow")
 async def test_what_another_instance_wrote_between_stays_a_gap() -> None:
     guest = Guest()
     guest.ask(SCOPE)
@@ -111,7 +101,6 @@ async def test_what_another_instance_wrote_between_stays_a_gap() -> None:
     assert guest.ranges() == [(SCOPE, 0, 2, 0), (SCOPE, 4, 6, 0)]
 
 
-@pytest.mark.usefixtures("slow")
 async def test_a_change_is_told_soon_and_after_what_was_committed_before_it() -> None:
     guest = Guest()
     guest.ask(SCOPE, OTHER)
@@ -127,7 +116,7 @@ async def test_a_change_is_told_soon_and_after_what_was_committed_before_it() ->
 
 
 async def test_commits_of_new_objects_are_told_after_a_while_by_themselves() -> None:
-    guest = Guest()
+    guest = Guest(notice_of_new_ms=1)
     guest.ask(SCOPE)
     guest.commit(OTHER, 0, 1)
     guest.commit(SCOPE, 0, 1)
