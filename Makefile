@@ -32,9 +32,12 @@ serve: $(VENV)/.native
 # Each worker of pytest-xdist has servers of its own; a file's tests stay together. Files come in the order of
 # their names: the small ones of tests/unit are last, so that no worker waits long for another.
 # Two more than there are processors: a worker often waits, for a disk, a timer or the end of a process.
+# In a new clone each worker would compile all tests for itself: they are compiled once, beside the checks.
 test: WORKERS ?= $(shell echo $$(($$(nproc) < 4 ? $$(nproc) + 2 : 6)))
 test:
-	@sh .ci/libraries; sh .ci/packages & $(MAKE) --no-print-directory static; status=$$?; wait; exit $$status
+	@sh .ci/libraries; sh .ci/packages & $(MAKE) --silent --no-print-directory $(VENV)/.test $(VENV)/.native && \
+		{ [ -d tests/__pycache__ ] || $(BIN)/python -m pytest --collect-only -qq >/dev/null & \
+		$(MAKE) --no-print-directory static; }; status=$$?; wait; exit $$status
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGUMENTS)
 	@$(if $(ARGUMENTS),,$(BIN)/python -m release.tag --tested)
 
