@@ -38,7 +38,8 @@ from fastpay._native.structs cimport offset_of
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict items, object key) except? NULL
     int64_t PyLong_AsLongLongAndOverflow(PyObject* value, int* overflow) except? -1
-    int Py_EnterRecursiveCall(const char* where) except -1
+    # Not zero with an error set: which number it is differs by version.
+    int Py_EnterRecursiveCall(const char* where) noexcept
     void Py_LeaveRecursiveCall()
 
 
@@ -210,7 +211,8 @@ cdef class Packer:
         return 0
 
     cdef int put_nested(self, Out* out, PyObject* value) except -1:
-        Py_EnterRecursiveCall(b" while packing a value")
+        if Py_EnterRecursiveCall(b" while packing a value"):
+            return -1
         try:
             if PyDict_CheckExact(value):
                 return self.put_map(out, value)

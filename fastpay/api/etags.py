@@ -1,8 +1,9 @@
 """Entity tags and conditional requests.
 
 The tag of an answer is the version of its object and a digest of its bytes. The digest covers everything else
-that the bytes depend on: what is expanded, who asks, which release renders. Nobody gains by two answers with
-one tag, so it need not be a cryptographic one: XXH3 takes a tenth of the time.
+that the bytes depend on: what is expanded, who asks, which release renders. It is no cryptographic one, which
+takes ten times as long: whoever makes two texts of one digest gets a client to show the older of them, in a
+field that they may write anyway.
 
 Source: RFC 9110 8.8.3, 13.1.2 and 15.4.5.
 """

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import enum
+import sys
 from typing import Any
 
 import msgspec
@@ -128,7 +129,33 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     value: dict[str, object] = {}
     value["self"] = value
     with pytest.raises(RecursionError):
-        Packer({}).pack(value)
+        Packer({}).pack(_Whole(value))
+
+
+def test_a_deep_value_is_refused_each_time() -> None:
+    value: object = ()
+    for _ in range(20_000):
+        value = (value,)
+    packer = Packer({})
+    for _ in range(3):
+        with pytest.raises(RecursionError):
+            packer.pack(_Whole(value))
+
+
+def test_what_is_packed_near_the_limit_is_right_or_refused() -> None:
+    value = _Whole({"k": "v"}, 0, ((1, 2),))
+    right = msgspec.msgpack.encode(value)
+
+    def pack_at(depth: int) -> bytes:
+        return pack_at(depth - 1) if depth else Packer({}).pack(value)
+
+    refused = 0
+    for depth in range(sys.getrecursionlimit()):
+        try:
+            assert pack_at(depth) == right
+        except RecursionError:
+            refused += 1
+    assert 0 < refused < sys.getrecursionlimit()
 
 
 @pytest.mark.parametrize(("start", "defaults"), [(1, ()), (6, ()), (-1, (0,) * 6), (4, (False, False))])
