@@ -3,11 +3,10 @@
 from typing import Protocol
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from fastpay.api import live_cards
 from fastpay.api.card_params import MethodParams
-from fastpay.api.common_params import value_or
 from fastpay.api.context import Call
 from fastpay.api.intents import error_links
 from fastpay.api.resources.payment_intents.params import ConfirmParams, CreateParams, OffSession
@@ -50,11 +49,11 @@ async def _route(call: Call, params: _Paid, amount: int, currency: str, *, chose
     if live is None:
         return call
     links = error_links(call.services, call.request_id)
-    is_absent = value_or(params.off_session, False) is not False
-    is_absent = is_absent or value_or(params.error_on_requires_action, False)
+    is_absent = params.off_session is not UNSET and params.off_session is not False
+    is_absent = is_absent or params.error_on_requires_action is True
     if card is not None:
         routed = await live.calls.route(
-            call.scope,
+            call.credentials.scope,
             amount=amount,
             currency=currency,
             method="card",

@@ -47,7 +47,9 @@ def is_authenticated(intent: PaymentIntent, payment_method: str | None) -> bool:
 
 def is_manual(intent: PaymentIntent) -> bool:
     """Tell whether a card that pays is only authorized, and captured by hand."""
-    return "manual" in {intent.capture_method, _card_options(intent).capture_method}
+    if intent.capture_method == "manual":
+        return True
+    return intent.extras is not None and _card_options(intent).capture_method == "manual"
 
 
 def future_usage(intent: PaymentIntent) -> str | None:

@@ -46,7 +46,8 @@ PROCESSORS = (
         "send-an-order-again-after-an-unknown-outcome",
         CALLS,
         "            if command is None:\n                break\n",
-        "            command = command or command_of(route.reference, await self._call(chosen, order))\n"
+        "            again = await self._call(chosen, order, begun_ms)\n"
+        "            command = command or command_of(route.reference, again)\n"
         "            if command is None:\n                break\n",
         (LOST,),
     ),
