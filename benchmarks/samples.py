@@ -52,11 +52,8 @@ def new_command() -> CreatePaymentIntent:
 
 def decide(workspace: Workspace, command: CreatePaymentIntent, number: int = 0) -> Draft:
     """Run a command on the workspace, and do not merge it. `number` tells the identifiers apart."""
-    draft = Draft(
-        workspace,
-        moment_s=MOMENT_MS // 1000,
-        identifiers=IdentifierSequence(MOMENT_MS << 16 | 0x7000 | number, b"\x01" * 8),
-    )
+    identifiers = IdentifierSequence(MOMENT_MS << 16 | 0x7000 | number, b"\x01" * 8)
+    draft = Draft(workspace, MOMENT_MS // 1000, identifiers)
     return draft.finish(command.execute(workspace, draft))
 
 

@@ -211,7 +211,7 @@ class Draft:
     versions: list[Versioned]
     events: list[Event]
 
-    def __init__(self, workspace: Workspace, *, moment_s: int, identifiers: IdentifierSequence) -> None:
+    def __init__(self, workspace: Workspace, moment_s: int, identifiers: IdentifierSequence) -> None:
         self.moment_s = moment_s
         self._workspace = workspace
         self._identifiers = identifiers

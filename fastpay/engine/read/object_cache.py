@@ -76,8 +76,9 @@ class ObjectCache:
             entries, reads = freshness.partition.entries, freshness.reads
             for versioned in commit.versions:
                 stored, is_new = versioned.object, versioned.version == 1
-                identifier, is_kept_once_read = stored.id, type(stored) in CACHED_ONCE_READ
-                if is_new and is_kept_once_read and identifier not in entries and identifier not in reads:
+                identifier = stored.id
+                is_kept_once_read = is_new and type(stored) in CACHED_ONCE_READ
+                if is_kept_once_read and identifier not in entries and identifier not in reads:
                     # Two of three objects of a payment: nobody has asked for it, and it is not kept.
                     continue
                 prefix = stored.prefix
@@ -92,11 +93,10 @@ class ObjectCache:
                         # Nothing to replace here, and who asked for it reads it there.
                         continue
                 is_kept = self.is_keeping and prefix in CACHED
-                # Somebody may have an older version, or is likely to ask for this one.
-                is_awaited = not (is_new and is_kept_once_read)
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
-                elif is_awaited or identifier in entries:
+                elif not is_kept_once_read or identifier in entries:
+                    # Somebody may have an older version, or is likely to ask for this one.
                     self.put(freshness, identifier, versioned)
 
     def holds(self, scope: Scope, identifier: str) -> bool:
