@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from fastpay._native.sampling import Sampler
+
 # Headers that checks of their own look at. Few requests have one.
 SPECIAL: tuple[bytes, ...]
 
@@ -29,6 +31,9 @@ class Headers(Mapping[str, str]):
 
     def plain_key(self) -> str | None:
         """Return the idempotency key, None if there is none or `is_plain_key` says no."""
+
+    def is_drawn(self, sampler: Sampler, now_ns: int) -> bool:
+        """Draw the request by its traceparent, if it has one."""
 
     def plain_echoes(self, is_safe: bool) -> list[tuple[bytes, bytes]] | None:
         """Return the headers that the answer repeats: the version and, unless the method `is_safe`, the key.

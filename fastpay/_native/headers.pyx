@@ -17,6 +17,7 @@ from libc.string cimport memcmp
 from fastpay import limits
 from fastpay._native.digit_runs cimport may_hold_number
 from fastpay._native.ordinary_headers cimport is_plain_version
+from fastpay._native.sampling cimport Sampler
 
 
 cdef extern from "Python.h":
@@ -35,6 +36,7 @@ cdef enum:
 cdef Py_ssize_t _KEY_CHARS_MAX = limits.idempotency_key_chars_max
 cdef str _AUTHORIZATION = "authorization"
 cdef str _LENGTH = "content-length"
+cdef str _TRACEPARENT = "traceparent"
 cdef str _VERSION = "stripe-version"
 cdef str _KEY = "idempotency-key"
 
@@ -164,6 +166,9 @@ cdef class Headers:
         key = _decode(value)
         self.is_key_plain = self.is_key_plain or is_plain(key)
         return key if self.is_key_plain else None
+
+    def is_drawn(self, Sampler sampler not None, long long now_ns):
+        return sampler.draw(self.find(_TRACEPARENT), now_ns)
 
     def plain_echoes(self, bint is_safe):
         cdef bytes version = self.find(_VERSION)

@@ -70,8 +70,8 @@ class _Path:
             begun_ns = tracer.now_ns()
         try:
             headers = read_headers(scope)
-            if tracer is not None:
-                trace = tracer.begin(headers, begun_ns)
+            if tracer is not None and headers.is_drawn(tracer.sampler, begun_ns):
+                trace = tracer.begin(headers, begun_ns, is_drawn=True)
             reply = await self._reply(scope, receive, headers, request_id, trace)
         except ClientGone:
             return
@@ -98,7 +98,10 @@ class _Path:
             # `respond` would be one more coroutine for each request.
             await send(head_of(reply, echoes, request_id))
             await send(body_of(reply, is_head=is_head))
-        if tracer is not None and (trace is not None or tracer.is_kept(status, begun_ns)):
+        # As `is_kept`, without a call for each request.
+        if tracer is not None and (
+            trace is not None or status >= 500 or tracer.now_ns() - begun_ns >= tracer.slow_ns
+        ):
             tracer.answered(
                 trace,
                 scope,

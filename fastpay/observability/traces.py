@@ -177,10 +177,12 @@ class Tracer:
         self._kept: list[Request] = []
         self._seen = 0
 
-    def begin(self, headers: Mapping[str, str], begun_ns: int) -> Trace | None:
-        """Draw a request; return None if it is not drawn."""
+    def begin(self, headers: Mapping[str, str], begun_ns: int, *, is_drawn: bool = False) -> Trace | None:
+        """Draw a request, unless `is_drawn` says that it is; return None if it is not drawn."""
         parent = headers.get("traceparent")
-        if not self.sampler.is_drawn(None if parent is None else parent.encode("latin-1"), begun_ns):
+        if not is_drawn and not self.sampler.is_drawn(
+            None if parent is None else parent.encode("latin-1"), begun_ns
+        ):
             return None
         return self._trace(parent, headers.get("tracestate"), begun_ns)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fastpay import limits
 from fastpay._native.headers import SPECIAL, Headers, decode, is_plain_key
+from fastpay._native.sampling import Sampler
 from tests.reference import headers as oracle
 
 _NAMES = (
@@ -115,3 +116,19 @@ def test_a_key_is_plain_if_the_oracle_says_so(header: str) -> None:
 def test_a_plain_key_has_the_length_of_keys() -> None:
     longest = "k" * limits.idempotency_key_chars_max
     assert [is_plain_key(key) for key in ("", "k", longest, longest + "k")] == [False, True, True, False]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [None, b"00-%b-%b-01" % (b"1" * 32, b"2" * 16), b"00-%b-%b-00" % (b"1" * 32, b"2" * 16), b"x"]
+        ),
+        max_size=20,
+    ),
+    st.booleans(),
+)
+def test_a_request_is_drawn_by_its_traceparent(parents: list[bytes | None], follows: bool) -> None:
+    samplers = [Sampler(0.5, b"seed" * 2, follows_callers=follows, per_second_max=5) for _ in "ab"]
+    for number, parent in enumerate(parents):
+        headers = Headers([] if parent is None else [(b"traceparent", parent)])
+        assert headers.is_drawn(samplers[0], number) == samplers[1].is_drawn(parent, number)
