@@ -75,6 +75,17 @@ class Followers:
         self._heard(scope)
 
 
+def notice_of_new_ms(staleness_ms: int) -> int:
+    """Return for how long commits of new objects are held before other instances are told of them.
+
+    What these have cached stays valid only if they hear of each commit well within their own bound, which is
+    taken to be that of this instance. With 0 nothing is cached.
+    """
+    if staleness_ms == 0:
+        return limits.home_notice_of_new_ms
+    return max(limits.home_notice_ms, min(limits.home_notice_of_new_ms, staleness_ms // 4))
+
+
 async def open_homes(
     settings: Settings,
     membership: Membership,
@@ -110,8 +121,7 @@ async def open_homes(
         membership,
         follower=follower,
         clock=clock,
-        # What others have cached stays valid only if they hear of commits well within that time.
-        notice_of_new_ms=min(limits.home_notice_of_new_ms, settings.read_staleness_ms // 4),
+        notice_of_new_ms=notice_of_new_ms(settings.read_staleness_ms),
     )
     try:
         await homes.open()

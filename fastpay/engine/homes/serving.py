@@ -20,6 +20,7 @@ import msgspec
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.kinds import WEBHOOK_ENDPOINT
 from fastpay.engine.failures import UnknownOutcome
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
@@ -351,7 +352,11 @@ class _Reply:
 
 def _notice(commit: Commit) -> _Notice:
     scope, before, after = commit.scope, commit.before, commit.after
-    # The last version of each object that others may hold.
-    changed = {one.object.id: one for one in commit.versions if one.version > 1}
+    # The last version of each object that others may hold. A new endpoint changes which events are pending.
+    changed = {
+        one.object.id: one
+        for one in commit.versions
+        if one.version > 1 or one.object.prefix == WEBHOOK_ENDPOINT.prefix
+    }
     encoded = codec.encode_commit(scope, before, after, changed.values()) if changed else b""
     return _Notice(scope, before, after, encoded)

@@ -8,6 +8,7 @@ from benchmarks.samples import SCOPE, new_submission
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer, Versioned
+from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.ports import Member, OwnWriter
 from fastpay.engine.homes.serving import Serving
@@ -113,6 +114,18 @@ async def test_a_change_is_told_soon_and_after_what_was_committed_before_it() ->
     assert guest.ranges() == [(SCOPE, 0, 1, 0), (SCOPE, 1, 2, 1)]
     await guest_leaves(guest)
     assert guest.ranges()[2:] == [(SCOPE, 2, 3, 0), (OTHER, 0, 1, 0)]
+
+
+async def test_a_new_endpoint_is_told_of_as_a_change_is() -> None:
+    guest = Guest()
+    guest.ask(SCOPE)
+    endpoint = WebhookEndpoint(id="we_" + "1" * 32, created=0)
+    # Events that others hold as delivered are pending from now on.
+    guest.commit(SCOPE, 0, 1, Versioned(endpoint, version=1, sequence=1))
+    guest.answer()
+    await asyncio.sleep(0)
+    (told,) = guest.told[0].commits
+    assert [(one.identifier, one.version) for one in told.changed] == [(endpoint.id, 1)]
 
 
 async def test_commits_of_new_objects_are_told_after_a_while_by_themselves() -> None:
