@@ -1,6 +1,7 @@
 # The targets of this repository. `make serve` and `make test` are the main ones.
 
-PYTHON ?= python3
+# python3, or the distribution's if only that one was built with profile-guided optimization.
+PYTHON ?= $(shell sh .ci/interpreter)
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard fastpay/_native/*.pyx fastpay/_native/*.pxd fastpay/_native/*.h)
