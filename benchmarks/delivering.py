@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvloop
 
 from benchmarks import samples
+from benchmarks.in_memory import loop_apart
 from fastpay.clock import SystemClock
 from fastpay.domain.webhook_endpoints import WebhookEndpoint
 from fastpay.engine.relay.channel import Channel
@@ -146,13 +147,8 @@ def delivering() -> Iterator[Callable[[], int]]:
             return channel.progress.delivered_through
 
         def run() -> int:
-            # Other paths have set a loop of their own as the running one.
-            running = asyncio._get_running_loop()  # noqa: SLF001
-            asyncio._set_running_loop(None)  # noqa: SLF001
-            try:
+            with loop_apart():
                 return runner.run(deliver())
-            finally:
-                asyncio._set_running_loop(running)  # noqa: SLF001
 
         yield run
         runner.run(deliverer.close())

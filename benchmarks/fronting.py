@@ -13,6 +13,7 @@ from unittest.mock import patch
 import uvloop
 
 from benchmarks import samples
+from benchmarks.in_memory import loop_apart
 from benchmarks.load import older
 from fastpay import limits
 from fastpay._native.cache import Cache
@@ -135,13 +136,8 @@ def fronting(
             return answer
 
         def pass_on(request: bytes) -> bytes:
-            # Other paths leave a loop of theirs in its place.
-            running = asyncio._get_running_loop()  # noqa: SLF001
-            asyncio._set_running_loop(None)  # noqa: SLF001
-            try:
+            with loop_apart():
                 return loop.run_until_complete(ask(request))
-            finally:
-                asyncio._set_running_loop(running)  # noqa: SLF001
 
         yield pass_on
         connection.connection_lost(None)

@@ -1,5 +1,8 @@
-"""A transport without a socket."""
+"""A transport without a socket, and room for an event loop beside others."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -18,3 +21,14 @@ class Transport:
 
     def abort(self) -> None:
         """Do nothing."""
+
+
+@contextmanager
+def loop_apart() -> Iterator[None]:
+    """Let the block run an event loop: another path of the benchmark has made its own the running one."""
+    running = asyncio._get_running_loop()  # noqa: SLF001
+    asyncio._set_running_loop(None)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(running)  # noqa: SLF001

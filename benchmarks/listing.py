@@ -13,6 +13,7 @@ from asyncpg.pgproto.pgproto import UUID
 from asyncpg.protocol.protocol import _create_record
 
 from benchmarks import samples
+from benchmarks.in_memory import loop_apart
 from fastpay.api.app import RESOURCES, create_app
 from fastpay.api.context import Services
 from fastpay.clock import SystemClock
@@ -107,11 +108,8 @@ def pages() -> Iterator[dict[str, Callable[[], bytes]]]:
             async def ask() -> None:
                 await app(scope, _receive, send)
 
-            # Where the paths are counted, another benchmark stands for the running loop.
-            running = asyncio._get_running_loop()  # noqa: SLF001
-            asyncio._set_running_loop(None)  # noqa: SLF001
-            runner.run(ask())
-            asyncio._set_running_loop(running)  # noqa: SLF001
+            with loop_apart():
+                runner.run(ask())
             assert sent[0]["status"] == 200
             return cast(bytes, sent[1]["body"])
 

@@ -13,7 +13,7 @@ import uvloop
 
 from benchmarks import samples
 from benchmarks.fronting import Keys, get
-from benchmarks.in_memory import Transport
+from benchmarks.in_memory import Transport, loop_apart
 from benchmarks.listing import Rows, records
 from fastpay._native.http1 import Connection
 from fastpay._native.service import Service
@@ -100,13 +100,8 @@ def missing(
                 await asyncio.sleep(0)
 
         def ask_for_all() -> bytes:
-            # Other paths leave a loop of theirs in its place.
-            running = asyncio._get_running_loop()  # noqa: SLF001
-            asyncio._set_running_loop(None)  # noqa: SLF001
-            try:
+            with loop_apart():
                 loop.run_until_complete(ask())
-            finally:
-                asyncio._set_running_loop(running)  # noqa: SLF001
             assert client.written.startswith(b"HTTP/1.1 200"), client.written
             return client.written
 

@@ -16,6 +16,7 @@ import uvloop
 import yarl
 
 from benchmarks import samples
+from benchmarks.in_memory import loop_apart
 from fastpay import limits
 from fastpay._native.cache import Cache
 from fastpay.api.app import RESOURCES, create_app
@@ -278,13 +279,8 @@ class Paying:
 
     def pay(self) -> None:
         """Make payments at once, and wait for their answers."""
-        # Other paths leave a loop of theirs in its place.
-        running = asyncio._get_running_loop()  # noqa: SLF001
-        asyncio._set_running_loop(None)  # noqa: SLF001
-        try:
+        with loop_apart():
             self._loop.run_until_complete(self._pay())
-        finally:
-            asyncio._set_running_loop(running)  # noqa: SLF001
 
     async def _pay(self) -> None:
         bodies = await asyncio.gather(*(self._one() for _ in range(AT_ONCE)))

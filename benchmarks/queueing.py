@@ -13,6 +13,7 @@ import msgspec
 import uvloop
 
 from benchmarks import samples
+from benchmarks.in_memory import loop_apart
 from fastpay import limits
 from fastpay.clock import SystemClock
 from fastpay.domain.identifiers import Scope
@@ -97,13 +98,8 @@ def queueing(count: int, observer: CommitObserver) -> Iterator[Callable[[], list
             return await asyncio.gather(*replies)
 
         def run() -> list[Outcome]:
-            # Another path of the benchmark has made itself the running loop.
-            running = asyncio._get_running_loop()  # noqa: SLF001
-            asyncio._set_running_loop(None)  # noqa: SLF001
-            try:
+            with loop_apart():
                 return runner.get_loop().run_until_complete(pay())
-            finally:
-                asyncio._set_running_loop(running)  # noqa: SLF001
 
         runner.run(start())
         runner.run(pay())
