@@ -6,7 +6,8 @@ as long as it forwards requests of that tenant:
 
     what the commit did                    is told
     -------------------------------------  ----------------------------------------------------------------
-    changed what the instance may hold     within `home_notice_ms`, with what it changed
+    changed what the instance may hold,    within `home_notice_ms`, with what it changed
+    or made a webhook endpoint
     made new objects only                  with the next answer for the tenant, or else within
                                            `home_notice_of_new_ms`: as one commit with those before it
 """
