@@ -72,13 +72,16 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     size = rows_max or max(count, 1)
     written = _writes(changes, effects, uncertain, _cut(certain, 0, size))
     names += map(_name_of, written)
-    if sum([len(parts[0]) for _, parts in written]) <= _LONG:
+    rows_left = limits.rows_at_once_max
+    if sum([len(parts[0]) for _, parts in written]) <= rows_left:
         arguments += encode_tables(_FIELDS, written)
     else:
         for table in written:
             arguments += encode_tables(_FIELDS, [table])
-            if len(table[1][0]) > _LONG:
+            rows_left -= len(table[1][0])
+            if rows_left < 0:
                 yield
+                rows_left = limits.rows_at_once_max
     for start in range(size, count, size):
         moved = _cut(certain, start, start + size)
         rest.append(EncodedChanges(names=(_MOVE,), arguments=encode_table(_FIELDS[_MOVE], moved)))

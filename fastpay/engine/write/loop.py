@@ -196,6 +196,9 @@ class BatchLoop:
             await self._let_load()
             return
         commands, weight = self.pipeline.room()
+        if self.pipeline.committing is None:
+            # The others are decided while these are at the database.
+            commands = min(commands, self._pace.room(len(batch), self._queue.count_ready()))
         taken = self._queue.take(
             min(commands, limits.decided_at_once_max - len(aside)),
             weight=weight,
@@ -316,12 +319,15 @@ class BatchLoop:
             self._start_over(committed.left, locked_batches=committed.locked_batches)
         self._tell(committed.written)
         self.pipeline.committing = None
-        ended_ns = self._pace.ended(begun_ns, len(batch))
+        waiting = len(self.pipeline.open) + self._queue.count_ready()
+        ended_ns = self._pace.ended(begun_ns, len(batch), waiting)
         note_times(batch.entries, begun_ns, ended_ns)
         MEASURES.committed(batch.entries, begun_ns, ended_ns)
         self.wake.set()
-        # One turn later: the next batch leaves for the database first, and is there while these are answered.
-        asyncio.get_running_loop().call_soon(batch.answer, committed.results)
+        # Two turns later: the loop begins the next commit in one, which sends its statement in the other. So
+        # the next batch is at the database while these are answered.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, batch.answer, committed.results)
 
     def _tell(self, written: Sequence[DecidedBatch]) -> None:
         """Tell the working set and the observer what is on disk now."""

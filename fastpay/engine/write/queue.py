@@ -75,6 +75,11 @@ class FairQueue:
         """Whether `take` would return anything: a command waits whose tenant is not paused or parked."""
         return bool(self._heap)
 
+    def count_ready(self) -> int:
+        """Return how many commands wait whose tenants are neither paused nor parked."""
+        withheld = self._paused | self._parked
+        return self._count - sum(len(self._queues[one].entries) for one in withheld if one in self._queues)
+
     @property
     def has_parked(self) -> bool:
         """Whether a tenant is parked."""
