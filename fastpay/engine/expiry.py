@@ -1,7 +1,8 @@
 """Does what time does: expires what is held or disputed, settles refunds and debits, and advances payouts.
 
-Every instance does this, and several may find the same objects. Each object is changed by a command that goes
-through the writer like any other, and only the first command has an effect.
+Of several instances one does this (see `duty.py`), and each looks for authorizations of cards. Two may find
+the same objects: each is changed by a command that goes through the writer like any other, and only the first
+command has an effect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from fastpay.domain.objects import Refund
 from fastpay.domain.payouts import AdvancePayout, Payout
 from fastpay.domain.plan import Command
 from fastpay.domain.refunds import SettleRefund
+from fastpay.engine.duty import Duty
 from fastpay.engine.identity import IdentifierFactory
 from fastpay.engine.periodic import PeriodicWork
 from fastpay.engine.ports import Writer
@@ -76,16 +78,18 @@ class Expirer(PeriodicWork):
         identifiers: IdentifierFactory,
         delay_s: int = limits.test_delay_s,
         links: ErrorLinks = NO_LINKS,
+        duty: Duty | None = None,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
+        duty = duty or Duty(clock)
         self._delay_s, self._links = delay_s, links
         self._commands = TimedCommands(writer, identifiers)
         super().__init__(
-            ("expiry", self.expire_holds, limits.expiry_interval_ms),
+            ("expiry", duty.shared("expiry", self.expire_holds), limits.expiry_interval_ms),
             ("payment_expiry", self.expire_payments, limits.housekeeping_interval_ms),
-            ("changes", self.change_objects, limits.expiry_interval_ms),
-            ("settlement", self.settle, limits.expiry_interval_ms),
+            ("changes", duty.shared("changes", self.change_objects), limits.expiry_interval_ms),
+            ("settlement", duty.shared("settlement", self.settle), limits.expiry_interval_ms),
             clock=clock,
             log=_log,
             is_away=is_away,

@@ -31,6 +31,8 @@ from fastpay.limits.webhooks import *
 from fastpay.limits.writes import *
 
 assert clock_interval_ms + read_timeout_ms < member_alive_ms
+assert expiry_interval_ms < due_looked_ms
+assert clock_interval_ms < due_relieved_ms <= member_alive_ms
 assert home_check_ms < home_silence_ms < home_answer_ms < begin_timeout_ms
 assert begin_timeout_ms + commit_timeout_ms + resolve_timeout_ms <= home_late_answer_ms
 assert home_late_answer_ms < history_margin_ms

@@ -8,6 +8,10 @@ purge_pause_ms = 100
 purge_pause_factor = 20
 expiry_interval_ms = 1_000
 expiry_rows_max = 500
+# An instance looks for what is due if its looks have succeeded so short a time ago. So long others rely on it
+# after they were told that it does.
+due_looked_ms = 2_000
+due_relieved_ms = 3_000
 # Books that are examined for funds in one round, and the transfers that one command releases.
 funds_interval_ms = 1_000
 funds_books_max = 500

@@ -18,6 +18,7 @@ from fastpay.domain.identifiers import Scope
 from fastpay.engine import ports
 from fastpay.engine.background import Background
 from fastpay.engine.dependencies import Readiness
+from fastpay.engine.duty import Duty
 from fastpay.engine.event_ports import EventLists
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.failures import TransientFailure
@@ -90,7 +91,7 @@ async def open_application(
         pool, scan_pool = open_pool("reads"), open_pool("scans", settings.scan_connections_max)
         watch.when_lost = scan_pool.abandon_patient
         reads, counters, machine_clock = PostgresReads(pool, scan_pool), counters or Counters(), clock
-        membership, store = Membership(PostgresMembers(pool), reads), PostgresHousekeeping(pool)
+        membership = Membership(PostgresMembers(pool), reads, clock=machine_clock)
         clock, identifiers = await _keep_time(stack, settings, membership, machine_clock, deadline, counters)
         outages.readiness.require(identifiers.fault)
         feeds = Feeds(reads.read_sequences, clock=machine_clock, is_away=watch.is_away)
@@ -103,10 +104,10 @@ async def open_application(
         if settings.homes:
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))
-        is_away, keep, held = watch.is_away, partial(_keep_running, stack, deadline), (pool, reads)
+        is_away, keep, times = watch.is_away, partial(_keep_running, stack, deadline), (machine_clock, clock)
         live = partial(open_live_payments, vault=vault, clock=clock, identifiers=identifiers, outages=outages)
-        opened, times = live(settings, pool, writer, reader), (machine_clock, clock)
-        keep(*opened.parts, *_create_timed(settings, store, writer, times, identifiers, is_away=is_away))
+        opened, due, held = live(settings, pool, writer, reader), (pool, membership.duty), (pool, reads)
+        keep(*opened.parts, *_create_timed(settings, due, writer, times, identifiers, is_away=is_away))
         notes, log_parts = open_request_log(settings, reads, pool, open_pool, counters, clock, is_away)
         keep(Indexer(reads.search_index, clock=clock, is_away=is_away), outages.monitor, feeds, *log_parts)
         services = context.Services(
@@ -251,16 +252,20 @@ def _create_housekeeper(
 
 def _create_timed(
     settings: Settings,
-    store: PostgresHousekeeping,
+    due: tuple[ReaderPool, Duty],
     writer: ports.Writer,
     clocks: tuple[Clock, Clock],
     identifiers: IdentifierFactory,
     *,
     is_away: Callable[[], bool],
 ) -> list[Part]:
-    """Return the parts that act when their time has come. `clocks` are the machine's and the database's."""
+    """Return the parts that act when their time has come. `clocks` are the machine's and the database's.
+
+    `due` is what is asked for what is due, and whether this instance asks.
+    """
     delay_s = settings.test_delay_s
-    machine_clock, clock = clocks
+    (pool, duty), (machine_clock, clock) = due, clocks
+    store = PostgresHousekeeping(pool)
     links = ErrorLinks(codes_url=codes_page.address(settings.public_url))
     return [
         _create_housekeeper(settings, store, machine_clock, is_away),
@@ -271,6 +276,7 @@ def _create_timed(
             identifiers=identifiers,
             delay_s=delay_s,
             links=links,
+            duty=duty,
             is_away=is_away,
         ),
         FundsMover(store, writer, clock=clock, identifiers=identifiers, step_s=delay_s, is_away=is_away),

@@ -142,13 +142,14 @@ def describe_member(member: LiveMember) -> str:
         for name, count in counts.items()
         if name.startswith("fallbacks_") and count
     ]
+    looks = "; looks for what is due" if counts.get("looks") else ""
     return (
         f"forwarded {counts.get('forwarded', 0)}, served {counts.get('served', 0)} for others, wrote "
         f"{counts.get('local', 0)} as a home; fallbacks: {', '.join(reasons) or 'none'}; "
         f"left tenants to lanes {counts.get('lanes_parked', 0)} times, {counts.get('lanes_tenants', 0)} now, "
         f"which wrote {counts.get('lanes_commands', 0)}; "
         f"{'late' if member.busy == LATE else f'busy for {member.busy} % of the time'}; "
-        f"{member.address or 'reached on its host only'}; release {member.release}"
+        f"{member.address or 'reached on its host only'}; release {member.release}{looks}"
     )
 
 

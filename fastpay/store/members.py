@@ -39,14 +39,14 @@ class PostgresMembers:
             own.address,
             load.busy,
             load.homes,
-            msgspec.json.encode(report).decode(),
+            msgspec.json.encode({**report, "looks": int(load.looks)}).decode(),
             limits.member_alive_ms,
         )
         others = [row for row in found if row["member_id"] is not None]
         return Roll(
             found[0]["moment_us"],
             tuple(Member(row["member_id"].hex, own.release, row["socket"], row["address"]) for row in others),
-            {row["member_id"].hex: Load(row["busy"], row["homes"]) for row in others},
+            {row["member_id"].hex: Load(row["busy"], row["homes"], row["looks"]) for row in others},
         )
 
     async def leave(self, own: Member) -> None:

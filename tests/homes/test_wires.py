@@ -171,7 +171,7 @@ async def test_an_address_that_cannot_be_had_or_is_not_safe_stops_the_start() ->
     stray = Settings(homes_address="203.0.113.1:7000")
     moments = cast(PostgresMembers, None)
     parts = (
-        Membership(moments, cast(PostgresReads, None)),
+        Membership(moments, cast(PostgresReads, None), clock=SystemClock()),
         cast(OwnWriter, SimpleNamespace(admit=1, submit=1)),
     )
     follower = cast(Reader, None)

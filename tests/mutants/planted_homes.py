@@ -5,6 +5,9 @@ from tests.mutants.mutant import Mutant
 HOMES = "fastpay/engine/homes/homes.py"
 LINK = "fastpay/engine/homes/link.py"
 SERVING = "fastpay/engine/homes/serving.py"
+DUTY = "fastpay/engine/duty.py"
+DUE = "tests/homes/test_due.py"
+RELIEVED = "tests/unit/engine/test_duty.py"
 FORWARDING = "tests/homes/test_forwarding.py"
 UNKNOWN = "tests/homes/test_unknown_outcomes.py"
 TOLD = "tests/unit/engine/homes/test_serving.py"
@@ -29,8 +32,8 @@ FORWARDED: tuple[Mutant, ...] = (
     Mutant(
         "keep-to-one-home-however-busy-it-is",
         "fastpay/engine/homes/membership.py",
-        "Load(LATE if is_late else percent, self._count.value)",
-        "Load(0, self._count.value)",
+        "Load(LATE if is_late else percent, self._count.value, self.duty.is_done)",
+        "Load(0, self._count.value, self.duty.is_done)",
         (f"{FORWARDING}::test_a_busy_home_gets_another_one_beside_it_and_all_choose_the_same",),
     ),
     Mutant(
@@ -205,5 +208,33 @@ FORWARDED: tuple[Mutant, ...] = (
             "tests/homes/test_wires.py::test_between_hosts_only_who_has_a_sealing_key_in_common_is_heard",
             "tests/homes/test_wires.py::test_without_a_certificate_nothing_is_heard_and_without_a_key_nobody_is_asked",
         ),
+    ),
+    Mutant(
+        "look-for-what-is-due-at-each-instance",
+        "fastpay/store/sql/member_beat.sql",
+        "(report ->> 'looks')::integer, 0) = 1",
+        "(report ->> 'looks')::integer, 0) = 2",
+        (f"{DUE}::test_the_oldest_expires_what_is_due_and_the_next_one_does_once_it_has_left",),
+    ),
+    Mutant(
+        "say-that-it-looks-though-its-looks-fail",
+        DUTY,
+        "all(one is not None and one >= oldest_ns for one in looks)",
+        "all(one is not None for one in looks)",
+        (f"{RELIEVED}::test_the_next_oldest_looks_soon_after_the_oldest_does_not",),
+    ),
+    Mutant(
+        "rely-on-an-instance-of-which-nothing-is-heard",
+        DUTY,
+        "asked_ns + limits.due_relieved_ms * 1_000_000",
+        "1 << 62",
+        (f"{RELIEVED}::test_all_look_while_nobody_is_told_who_is_live",),
+    ),
+    Mutant(
+        "leave-what-is-due-to-each-other",
+        "fastpay/engine/homes/membership.py",
+        "load.looks and one < own.member_id",
+        "load.looks",
+        (f"{RELIEVED}::test_the_oldest_one_looks_and_no_other",),
     ),
 )

@@ -130,7 +130,7 @@ async def instance(database_url: str, release: str = "this") -> AsyncIterator[In
     async with engine(database_url) as own:
         member_id = CLOCK.random_bytes(16).hex()
         network = CableNetwork(f"fastpay-test-{member_id}")
-        membership = Membership(PostgresMembers(own.pool), own.reads)
+        membership = Membership(PostgresMembers(own.pool), own.reads, clock=CLOCK)
         homes = Homes(
             Member(member_id, release, f"fastpay-test-{member_id}"),
             own.writer,

@@ -27,11 +27,13 @@ LATE = 255
 class Load(NamedTuple):
     """How busy the loop of a member is, in percent of a processor, and how many homes it knows of.
 
-    `LATE` stands for a member whose commands wait for too long, however busy it is.
+    `LATE` stands for a member whose commands wait for too long, however busy it is. `looks` tells whether it
+    looks for what is due.
     """
 
     busy: int
     homes: int
+    looks: bool = False
 
 
 class Roll(NamedTuple):

@@ -15,7 +15,8 @@ with renewed as (
     set busy = excluded.busy, homes = excluded.homes, report = excluded.report, seen_at = clock_timestamp()
 )
 select
-    (date_part('epoch', clock_timestamp()) * 1000000)::bigint as moment_us, member_id, socket, address, busy, homes
+    (date_part('epoch', clock_timestamp()) * 1000000)::bigint as moment_us, member_id, socket, address, busy, homes,
+    coalesce((report ->> 'looks')::integer, 0) = 1 as looks
 from (values (1)) as once (number)
 left join member on member_id <> $1::uuid and release = $2::text
     and seen_at > clock_timestamp() - make_interval(secs => $8::integer / 1000.0)

@@ -7,6 +7,7 @@ import pytest
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Load, Member, Roll
 from fastpay.errors import DatabaseUnavailable
+from tests.unit.engine.hand_clock import HandClock
 
 OWN, OTHER = (Member(name, "release", name) for name in ("2", "1"))
 
@@ -37,7 +38,7 @@ class Database:
 
 async def test_each_look_at_the_time_is_one_statement_and_renews_the_row_of_a_member() -> None:
     database, seen = Database(), list[tuple[object, int]]()
-    membership = Membership(database, database)
+    membership = Membership(database, database, clock=HandClock())
     assert await membership.read_moment() == 1
     await membership.join(OWN, report=lambda: {"served": 3}, changed=lambda *one: seen.append(one))
     assert await membership.read_moment() == 2
@@ -62,7 +63,7 @@ async def test_each_look_at_the_time_is_one_statement_and_renews_the_row_of_a_me
 async def test_a_database_that_takes_no_writes_is_asked_for_its_time_every_second_look() -> None:
     database = Database()
     database.is_read_only = True
-    membership = Membership(database, database)
+    membership = Membership(database, database, clock=HandClock())
     await membership.join(OWN, report=lambda: {"served": 3}, changed=lambda *_: None)
     assert await membership.read_moment() == 1
     with pytest.raises(DatabaseUnavailable):
