@@ -37,7 +37,7 @@ class Pace:
         return self._free_since_ns
 
     def room(self, decided: int, waiting: int) -> int:
-        """Return how many more commands a batch for a free database takes, if so many are decided and wait."""
+        """Return how many more commands a batch for a free database takes beside so many decided ones."""
         in_flight = decided + waiting
         share = in_flight if in_flight < limits.halved_commands_min else max(self.share, _half(in_flight))
         return max(1, share - decided)
