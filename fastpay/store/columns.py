@@ -174,24 +174,34 @@ def witness(changes: Changes) -> Witness | None:
 
 def _heads(effects: _Effects) -> list[tuple[str, Parts]]:
     """Return the writes of heads: one row for the latest version of each object that has a head."""
-    by_type, known = effects.by_type, [versioned.version > 1 for versioned in effects.versions]
-    if True not in known:
-        # All are new, as those of most payments are.
-        return sorted([(_STATEMENTS[one][0], by_type[one]) for one in by_type if one in _STATEMENTS])
-    parts: Parts = (effects.scopes, effects.versions, effects.objects)
-    if len({one.id for one in effects.objects}) < len(known):
-        # What is new and changed again in one batch is new, in its last version.
-        keys = [(scope, one.id) for scope, one in zip(effects.scopes, effects.objects, strict=True)]
-        latest = {key: place for place, key in enumerate(keys)}
-        new = {key for key, is_known in zip(keys, known, strict=True) if not is_known}
-        parts = tuple([part[place] for place in latest.values()] for part in parts)
-        known = [key not in new for key in latest]
-    statements = [
-        _STATEMENTS[type(one)][is_known] if type(one) in _STATEMENTS else None
-        for one, is_known in zip(parts[2], known, strict=True)
-    ]
+    written: list[tuple[str, Parts]] = []
+    for kind, parts in effects.by_type.items():
+        statements = _STATEMENTS.get(kind)
+        if statements is None:
+            continue
+        known = {versioned.version > 1 for versioned in parts[1]}
+        if True not in known:
+            written.append((statements[0], parts))
+        elif False not in known and len({one.id for one in parts[2]}) == len(parts[2]):
+            # Outcomes of payments: every payment was known, and every charge is new.
+            written.append((statements[1], parts))
+        else:
+            written += _latest(statements, parts)
     # In a fixed order, so that few combined statements have to be prepared.
-    return sorted(group(statements, parts).items())
+    return sorted(written, key=_name_of)
+
+
+def _latest(statements: tuple[str, str], parts: Parts) -> list[tuple[str, Parts]]:
+    """Return the writes of heads of one type, some of which are new, or changed several times.
+
+    What is new and changed again in one batch is new, in its last version.
+    """
+    scopes, versions, objects = parts
+    keys = [(scope, one.id) for scope, one in zip(scopes, objects, strict=True)]
+    latest = {key: place for place, key in enumerate(keys)}
+    new = {key for key, versioned in zip(keys, versions, strict=True) if versioned.version == 1}
+    last = tuple([part[place] for place in latest.values()] for part in parts)
+    return list(group([statements[key not in new] for key in latest], last).items())
 
 
 def _snapshots(effects: _Effects) -> Parts:

@@ -95,6 +95,31 @@ def test_rows_of_new_objects_are_told_from_those_of_changed_ones() -> None:
     assert written["write_versions"][:2] == ([scope] * 3, [method, again, changed])
 
 
+def test_new_objects_and_changed_ones_of_a_kind_have_statements_of_their_own() -> None:
+    changes = samples.new_changes(2)
+    methods = [written for written in changes.versions if isinstance(written[1].object, PaymentMethod)]
+    (scope, method), (_, other) = methods
+    changed = msgspec.structs.replace(other, version=2)
+    submission, draft = changes.drafts[0]
+    draft.versions = [changed, method]
+    written = dict(columns.writes(msgspec.structs.replace(changes, drafts=[(submission, draft)])))
+    assert written["write_new_payment_methods"] == ([scope], [method], [method.object])
+    assert written["write_payment_methods"] == ([scope], [changed], [changed.object])
+
+
+def test_an_object_that_a_batch_changes_twice_has_one_row_with_its_last_version() -> None:
+    changes = samples.new_changes(2)
+    methods = [written for written in changes.versions if isinstance(written[1].object, PaymentMethod)]
+    (scope, method), (_, other) = methods
+    third, fourth = (msgspec.structs.replace(method, version=version) for version in (3, 4))
+    once = msgspec.structs.replace(other, version=7)
+    submission, draft = changes.drafts[0]
+    draft.versions = [third, once, fourth]
+    written = dict(columns.writes(msgspec.structs.replace(changes, drafts=[(submission, draft)])))
+    assert "write_new_payment_methods" not in written
+    assert written["write_payment_methods"] == ([scope] * 2, [fourth, once], [fourth.object, once.object])
+
+
 async def test_all_that_a_batch_writes_is_one_statement(database_url: str) -> None:
     scope = await make_tenant(database_url)
     pay = CreatePaymentIntent(amount=1000, currency="usd", secret="s", payment_method=card(), confirm=True)
