@@ -234,6 +234,8 @@ def _serve() -> None:
     for name in list(vars(limits)):
         if name.endswith("_timeout_ms") or name == "queue_wait_ms_max":
             setattr(limits, name, getattr(limits, name) * _PATIENCE)
+    # The oldest stays the only home: under callgrind it is busy whatever it does.
+    limits.home_busy_percent = 101
     # The index of searches follows when there is time: under callgrind it is late by an unknown part.
     limits.search_interval_ms = 3_600_000
     sys.argv = ["fastpay", *sys.argv[2:]]
