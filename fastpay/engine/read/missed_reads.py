@@ -104,8 +104,11 @@ class MissedReads:
 
     async def _read(self, reads: Sequence[InFlightRead]) -> None:
         """Read from the database, and resolve the reads."""
-        tenants = dict.fromkeys(read.key[0] for read in reads)
-        scopes = {scope: self._objects.freshness(scope) for scope in tenants}
+        scopes: dict[Scope, Freshness] = {}
+        for read in reads:
+            scope = read.key[0]
+            if scope not in scopes:
+                scopes[scope] = self._objects.freshness(scope)
         asked_ns = self._clock.monotonic_ns()
         reading = await self._store.read_latest([read.key for read in reads])
         self._keep(reads, reading, scopes, asked_ns)
@@ -129,12 +132,12 @@ class MissedReads:
             if self._objects.is_keeping and scope in reading.sequences and not freshness.is_forgotten
         }
         # To be decided before the confirmations below: they may empty a partition that this reading fills.
-        partitions = [
-            may_keep.get(read.key[0]) if read.is_cached and not read.is_outdated else None for read in reads
-        ]
+        partitions: list[Freshness | None] = []
         for read, versioned in zip(reads, answers, strict=True):
+            scope = read.key[0]
+            partitions.append(may_keep.get(scope) if read.is_cached and not read.is_outdated else None)
             if read.is_outdated:
-                self._objects.drop_event(scopes[read.key[0]], versioned)
+                self._objects.drop_event(scopes[scope], versioned)
         for scope, sequence in reading.sequences.items():
             scopes[scope].confirmed(sequence, asked_ns, now_ns)
         for read, versioned, freshness in zip(reads, answers, partitions, strict=True):
