@@ -73,6 +73,9 @@ class CreatePaymentIntent(msgspec.Struct, frozen=True, gc=False, kw_only=True, o
 
     def needs(self, workspace: Workspace) -> Iterable[str]:
         """Return the identifiers to load."""
+        names_more = self.customer or self.terms.mandate or self.extras
+        if self.confirm and not names_more and payment_methods.is_plain_card(self.payment_method):
+            return ledger.account_ids(workspace.scope, self.currency, self.terms.route is not None)
         needed = list(payment_methods.chosen_ids(self.payment_method))
         if self.customer is not None:
             needed.append(self.customer)
@@ -388,13 +391,11 @@ def _method_needs(
 
     Some cards need more accounts, or may do so; a cash balance needs all that moves with it.
     """
-    if isinstance(choice, payment_methods.NewCard):
-        if choice.type == CASH:
-            return bank_payments.account_needs(workspace, customer, currency)
-        # Most payments: a function call less.
-        if choice.card.behaviour not in MOVES_MORE:
-            return ()
-    elif isinstance(choice, str):
+    if payment_methods.is_plain_card(choice):
+        return ()
+    if isinstance(choice, payment_methods.NewCard) and choice.type == CASH:
+        return bank_payments.account_needs(workspace, customer, currency)
+    if isinstance(choice, str):
         method = workspace.find(choice)
         if not isinstance(method, PaymentMethod):
             return ()

@@ -9,7 +9,7 @@ from fastpay._native.structs import replace
 from fastpay.domain import metadata as metadata_rules
 from fastpay.domain import prototypes, tokens
 from fastpay.domain.bank_accounts import SepaDebit
-from fastpay.domain.cards import BEHAVIOURS, NO_CARD, Card, check_valid
+from fastpay.domain.cards import BEHAVIOURS, MOVES_MORE, NO_CARD, Card, check_valid
 from fastpay.domain.cash_objects import CASH
 from fastpay.domain.identifiers import digits
 from fastpay.domain.objects import BillingDetails, Customer, PaymentMethod, missing
@@ -160,6 +160,12 @@ def chosen_ids(choice: Choice | None) -> tuple[str, ...]:
         # Most payments, and asked first: to tell that something is no instance takes ten times as long.
         return ()
     return (choice,) if isinstance(choice, str) else (choice.token,)
+
+
+def is_plain_card(choice: Choice | None) -> bool:
+    """Tell whether a payment with this choice needs the accounts of its currency alone, as most do."""
+    # No instance of a subclass, and asked in this way for what is no card: see `chosen_ids`.
+    return type(choice) is NewCard and choice.type != CASH and choice.card.behaviour not in MOVES_MORE
 
 
 def take(workspace: Workspace, draft: Draft, choice: Choice) -> PaymentMethod:

@@ -96,8 +96,11 @@ class ObjectCache:
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)
                 elif not is_kept_once_read or identifier in entries:
-                    # Somebody may have an older version, or is likely to ask for this one.
-                    self.put(freshness, identifier, versioned)
+                    # Somebody may have an older version, or is likely to ask for this one. As `put`, without
+                    # two calls: each payment comes here.
+                    weight = _VERSIONED_BYTES + weighing.weigh(stored)
+                    partition, version = freshness.partition, versioned.version
+                    self.cache.put(partition, identifier, version, versioned, weight, FOREVER_NS)
 
     def holds(self, scope: Scope, identifier: str) -> bool:
         """Tell whether the object is cached, or was until another instance changed it.

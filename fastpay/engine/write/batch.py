@@ -184,7 +184,11 @@ class DecidedBatch(Batch):
             except Exception as error:  # noqa: BLE001  a fault in one command must not fail the whole batch
                 decided = error
             begun = self._end(working_set, workspace, entry, begun, decided)
-        self._add(entry, begun)
+        # As `_add`, without a call for each payment.
+        self.entries.append(entry)
+        self.weight += entry.weight
+        self.results.append(begun)
+        self.encoded = None
 
     async def decide_in_steps(
         self, working_set: WorkingSet, entry: QueuedSubmission, background: Background
@@ -236,7 +240,8 @@ class DecidedBatch(Batch):
                 if first.answer.provisional_until_ms is not None:
                     final = working_set.idempotency.get(final_digest(entry.digest), first)
                 return _replay(first, final, entry, workspace)
-        self._stand_on(workspace)
+        if workspace.scope not in self._found:
+            self._stand_on(workspace)
         # By position: of keywords CPython would make a dictionary first, which takes 1,400 instructions.
         moment_s, identifiers = (
             submission.moment_ms // 1000,

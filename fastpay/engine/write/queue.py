@@ -135,26 +135,21 @@ class FairQueue:
         taken: list[QueuedSubmission] = []
         heap = self._heap
         while heap and len(taken) < count:
-            start, _, queue = heap[0]
-            entry = queue.entries[0]
-            if entry.weight > weight and (taken or not at_least_one):
-                break
-            queue.entries.popleft()
-            taken.append(entry)
-            taken_weight = entry.weight
-            weight -= taken_weight
-            # As `_weigh` does: each payment comes here.
-            queue.weight -= taken_weight
-            self.weight -= taken_weight
-            self._count -= 1
-            # A call of max takes 800 instructions.
-            self._virtual_time = start if start > self._virtual_time else self._virtual_time
-            queue.start = start + taken_weight
-            if queue.entries:
-                heapq.heapreplace(heap, (queue.start, next(self._numbers), queue))
-            else:
-                heapq.heappop(heap)
-                self._close(queue)
+            entries, has_others = heap[0][2].entries, len(heap) > 1
+            served = 0
+            # Without others every turn is the same tenant's, so the heap and the sums are touched once.
+            while entries and len(taken) < count and not (served and has_others):
+                entry = entries[0]
+                last = entry.weight
+                if last > weight and (taken or not at_least_one):
+                    count = 0
+                    break
+                taken.append(entries.popleft())
+                weight -= last
+                served += last
+            if served:
+                self._serve(served, last)
+        self._count -= len(taken)
         return taken
 
     def fits(self, weight: int) -> bool:
@@ -280,6 +275,21 @@ class FairQueue:
             else:
                 heapq.heappop(heap)
         return displaced
+
+    def _serve(self, weight: int, last: int) -> None:
+        """Count commands of this weight as served to the first of the heap; `last` is that of the last."""
+        start, _, queue = self._heap[0]
+        queue.weight -= weight
+        self.weight -= weight
+        queue.start = start + weight
+        # A call of max takes 800 instructions.
+        tag = queue.start - last
+        self._virtual_time = tag if tag > self._virtual_time else self._virtual_time
+        if queue.entries:
+            heapq.heapreplace(self._heap, (queue.start, next(self._numbers), queue))
+        else:
+            heapq.heappop(self._heap)
+            self._close(queue)
 
     def _drop_newest(self, scope: Scope) -> QueuedSubmission:
         queue = self._queues[scope]

@@ -8,7 +8,7 @@ import msgspec
 from fastpay import limits
 from fastpay.engine.failures import UnknownOutcome
 from fastpay.engine.ports import Reply, Submission
-from fastpay.engine.write.idempotency import signature_digest, submission_digest
+from fastpay.engine.write.idempotency import key_digest, signature_digest
 from fastpay.errors import DatabaseUnavailable, DeadlineExceeded, FastpayError, OutcomeUnknown
 
 _EXPIRED = "The time that the request allowed was over. Nothing was changed."
@@ -79,7 +79,9 @@ def make_entry(submission: Submission, now_ns: int, reply: Reply | None = None) 
     if submission.deadline_ns is not None:
         begin_by_ns = min(begin_by_ns, submission.deadline_ns)
     signature = b"" if submission.signed is None else signature_digest(submission)
-    digest = submission.digest or submission_digest(submission)
+    digest, key = submission.digest, submission.idempotency_key
+    if not digest and key is not None:
+        digest = key_digest(submission.scope, key, is_publishable=submission.is_publishable)
     reply = asyncio.get_running_loop().create_future() if reply is None else reply
     return QueuedSubmission(submission, digest, weight, reply, begin_by_ns, signature)
 

@@ -147,13 +147,20 @@ class WorkingSet:
 
     def _missing(self, entries: Sequence[QueuedSubmission]) -> _Wanted:
         missing: _Wanted = set()
+        before: tuple[Workspace, Iterable[str]] | None = None
         for entry in entries:
-            scope = entry.submission.scope
+            submission = entry.submission
+            scope = submission.scope
             workspace = self.workspaces.get(scope)
             if workspace is None:
                 continue
+            needed = submission.command.needs(workspace)
+            if before is not None and before[1] is needed and before[0] is workspace:
+                # The accounts of a currency are one tuple for all payments that need no more.
+                continue
+            before = (workspace, needed)
             asked, objects, accounts = workspace.asked, workspace.objects, workspace.accounts
-            for identifier in entry.submission.command.needs(workspace):
+            for identifier in needed:
                 if identifier in asked or identifier in objects or identifier in accounts:
                     continue
                 if is_well_formed(identifier, prefix_of(identifier)):

@@ -99,7 +99,8 @@ class Writer:
 
         To be asked once for a request, before it is read. `submit` enforces the bounds of the queue.
         """
-        self._check_open()
+        if self._fault is not None or self._closing or self._refusal() is not None:
+            self._check_open()
         if self._queue.weight < self._short_weight:
             return
         wait_ns_max = limits.queue_wait_ms_max * 1_000_000
@@ -122,7 +123,9 @@ class Writer:
 
         Raises: Overloaded, WriterStopped.
         """
-        self._check_open()
+        # As in `admit`: to look first saves each payment a call.
+        if self._fault is not None or self._closing or self._refusal() is not None:
+            self._check_open()
         self._queue.append(make_entry(submission, self._clock.monotonic_ns(), reply))
         self.loop.lanes.came(submission.scope)
         self._wake.set()

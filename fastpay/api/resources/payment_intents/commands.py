@@ -296,7 +296,8 @@ def _details(
 
 
 def _terms(call: Call, params: CreateParams | ConfirmParams) -> Terms:
-    routed = call.routed if isinstance(call.routed, Routed) else None
+    # To tell that something is no instance takes ten times as long as that there is nothing.
+    routed = call.routed if call.routed is not None and isinstance(call.routed, Routed) else None
     links = error_links(call.services, call.request_id) if routed is None else routed.links
     if not call.continues and not _TERMS[type(params)].has_any(params):
         if routed is not None:

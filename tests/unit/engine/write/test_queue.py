@@ -56,6 +56,14 @@ async def test_more_tenants_than_a_batch_has_room_for_take_turns_from_batch_to_b
     assert [taken.count(scope) for scope in (ONE, TWO, THREE)] == [2, 2, 2]
 
 
+async def test_who_comes_after_a_tenant_was_alone_starts_where_that_one_was_served_last() -> None:
+    queue = FairQueue()
+    fill(queue, ONE, 8)
+    queue.take(5, weight=100)
+    fill(queue, TWO, 3)
+    assert owners(queue.take(4, weight=100)) == [TWO, ONE, TWO, ONE]
+
+
 async def test_what_is_put_back_is_the_first_again_in_its_order() -> None:
     queue = FairQueue()
     waitings = fill(queue, ONE, 6)
