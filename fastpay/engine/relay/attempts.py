@@ -45,7 +45,9 @@ class Attempts:
 
     def begin(self, entry: Entry, progress: Progress, window: Window) -> None:
         """Begin an attempt."""
-        task = asyncio.create_task(self._attempt(entry, progress, window), name="delivery")
+        attempt = self._attempt(entry, progress, window)
+        # `create_task` would make up a name first: see `InFlight.start` of the calls to processors.
+        task = asyncio.Task(attempt, loop=asyncio.get_running_loop(), name="delivery")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
