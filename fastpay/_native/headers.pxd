@@ -6,6 +6,7 @@ cdef class Headers:
 
     cdef bint is_repeated(self) except -1
     cdef bytes find(self, str name)
+    cdef tuple _find_pair(self, str name)
     cdef bytes _find_latin(self, str name)
 
 cdef bint is_plain(str header) except -1

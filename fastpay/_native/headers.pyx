@@ -81,15 +81,21 @@ cdef class Headers:
 
     cdef bytes find(self, str name):
         """Return the value as it was sent, None if there is no such header."""
-        cdef Py_ssize_t index, size = PyUnicode_GET_LENGTH(name)
-        cdef bytes other
+        cdef tuple pair
         if not PyUnicode_IS_ASCII(name):
             return self._find_latin(name)
+        pair = self._find_pair(name)
+        return None if pair is None else <bytes>PyTuple_GET_ITEM(pair, 1)
+
+    cdef tuple _find_pair(self, str name):
+        """Return a name in ASCII with its value, as they were sent; None if there is no such header."""
+        cdef Py_ssize_t index, size = PyUnicode_GET_LENGTH(name)
+        cdef bytes other
         for index in range(PyList_GET_SIZE(self.pairs)):
             other = _name(self.pairs, index)
             if PyBytes_GET_SIZE(other) == size:
                 if memcmp(PyBytes_AS_STRING(other), PyUnicode_DATA(name), size) == 0:
-                    return <bytes>PyTuple_GET_ITEM(<object>PyList_GET_ITEM(self.pairs, index), 1)
+                    return <tuple>PyList_GET_ITEM(self.pairs, index)
         return None
 
     cdef bytes _find_latin(self, str name):
@@ -171,17 +177,19 @@ cdef class Headers:
         return sampler.draw(self.find(_TRACEPARENT), now_ns)
 
     def plain_echoes(self, bint is_safe):
-        cdef bytes version = self.find(_VERSION)
-        cdef bytes key = None if is_safe else self.find(_KEY)
+        # The pairs themselves: nobody changes them.
+        cdef tuple version = self._find_pair(_VERSION)
+        cdef tuple key = None if is_safe else self._find_pair(_KEY)
         cdef list echoes = []
         if version is not None:
-            if not is_plain_version(version):
+            if not is_plain_version(<bytes>PyTuple_GET_ITEM(version, 1)):
                 return None
-            echoes.append((b"stripe-version", version))
+            echoes.append(version)
         if key is not None:
-            if self.plain_key() is None:
+            # Nearly always it was read before.
+            if not self.is_key_plain and self.plain_key() is None:
                 return None
-            echoes.append((b"idempotency-key", key))
+            echoes.append(key)
         return echoes
 
 

@@ -176,10 +176,16 @@ class Application:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Return an awaitable that answers. This is no coroutine itself, which saves a frame a request."""
-        if scope["type"] == "http" and scope["method"] in _SAFE_METHODS:
-            answered = self._shortcut.answer(scope, receive, send)
-            if answered is not None:
-                return answered
+        if scope["type"] == "http":
+            if scope["method"] in _SAFE_METHODS:
+                served = self._shortcut.answer(scope, receive, send)
+                if served is not None:
+                    return served
+            else:
+                # What `_go_long` does first, for each payment without a call between.
+                routed = self._table.route(scope)  # type: ignore[arg-type]
+                if routed is not None:
+                    return routed(scope, receive, send)
         return self._go_long(scope, receive, send)
 
     def drain(self) -> None:

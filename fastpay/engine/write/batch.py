@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence, Set
 from fastpay import limits
 from fastpay._native.identifiers import IdentifierSequence
 from fastpay.domain.identifiers import Scope
-from fastpay.domain.plan import Answer, Book, Draft, Versioned, Workspace, record
+from fastpay.domain.plan import Answer, Book, Draft, ErrorRecord, Versioned, Workspace, record
 from fastpay.engine.background import Background
 from fastpay.engine.ports import Changes, Commit, IdempotencyRow, Outcome
 from fastpay.engine.write.idempotency import final_digest, final_key, signature_binding, signature_key
@@ -280,7 +280,13 @@ class DecidedBatch(Batch):
             self._keep(working_set, entry, entry.digest, key, fingerprint, answer)
         if entry.signature:
             self._bind(working_set, entry, answer)
-        shown = _shown(workspace, answer)
+        if answer.error is None:
+            # The object, as it is now.
+            assert answer.object_id is not None
+            versioned = workspace.objects.get(answer.object_id)
+            shown = {} if versioned is None else {answer.object_id: versioned}
+        else:
+            shown = _shown(workspace, answer.error)
         if draft.begun is not None and answer.provisional_until_ms is not None:
             begun = workspace.objects[draft.begun]
             assert begun is not None
@@ -336,12 +342,8 @@ def _replay(
     return Outcome(answer=Answer(None, workspace.sequence, (), record(error)), objects={})
 
 
-def _shown(workspace: Workspace, answer: Answer) -> dict[str, Versioned]:
-    """Return the objects at hand that an answer shows, as they are now."""
-    if answer.error is None:
-        assert answer.object_id is not None
-        versioned = workspace.objects.get(answer.object_id)
-        return {} if versioned is None else {answer.object_id: versioned}
-    named = (answer.error.charge, answer.error.payment_intent, answer.error.payment_method)
+def _shown(workspace: Workspace, error: ErrorRecord) -> dict[str, Versioned]:
+    """Return the objects at hand that an error shows, as they are now."""
+    named = (error.charge, error.payment_intent, error.payment_method)
     shown = (workspace.objects.get(identifier) for identifier in named if identifier is not None)
     return {versioned.object.id: versioned for versioned in shown if versioned is not None}

@@ -11,17 +11,14 @@ class Contention:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # Until when others are believed to write, and the sequence after our last commit.
-        self._until_ns: dict[Scope, int] = {}
+        # Until when others are believed to write. Each payment looks whether there is any.
+        self.until_ns: dict[Scope, int] = {}
+        # The sequence after our last commit.
         self._ended: dict[Scope, int] = {}
-
-    def __bool__(self) -> bool:
-        """Tell whether any tenant is remembered."""
-        return bool(self._until_ns)
 
     def __contains__(self, scope: Scope) -> bool:
         """Tell whether others are believed to write to this tenant."""
-        until_ns = self._until_ns.get(scope)
+        until_ns = self.until_ns.get(scope)
         if until_ns is None:
             return False
         if self._clock.monotonic_ns() < until_ns:
@@ -31,14 +28,14 @@ class Contention:
 
     def met(self, scope: Scope) -> None:
         """Note that the book of a tenant was held, or had changed since our last commit."""
-        if scope not in self._until_ns and len(self._until_ns) >= limits.contended_scopes_max:
-            self._until_ns.clear()
+        if scope not in self.until_ns and len(self.until_ns) >= limits.contended_scopes_max:
+            self.until_ns.clear()
             self._ended.clear()
-        self._until_ns[scope] = self._clock.monotonic_ns() + limits.contention_believed_ms * 1_000_000
+        self.until_ns[scope] = self._clock.monotonic_ns() + limits.contention_believed_ms * 1_000_000
 
     def forget(self, scope: Scope) -> None:
         """Believe that nobody else writes to this tenant."""
-        self._until_ns.pop(scope, None)
+        self.until_ns.pop(scope, None)
         self._ended.pop(scope, None)
 
     def look(self, batch: DecidedBatch) -> None:
@@ -50,5 +47,5 @@ class Contention:
             elif ended is not None:
                 self.met(book.scope)
         for commit in batch.commits():
-            if commit.scope in self._until_ns:
+            if commit.scope in self.until_ns:
                 self._ended[commit.scope] = commit.after

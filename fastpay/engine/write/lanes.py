@@ -92,7 +92,7 @@ class Lanes:
 
     def came(self, scope: Scope) -> None:
         """Park a tenant again whose command has come, if it is contended."""
-        if not self._contention or scope in self._line or scope not in self._contention:
+        if not self._contention.until_ns or scope in self._line or scope not in self._contention:
             return
         if self._queue.is_paused(scope):
             # Another writer is about to hand it over, and it will be with the loop.

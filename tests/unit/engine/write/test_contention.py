@@ -68,7 +68,7 @@ async def test_what_waits_of_a_contended_tenant_is_left_to_the_lanes(held_once: 
 def test_a_book_that_others_have_changed_is_contended_and_one_that_they_have_not_is_free() -> None:
     clock = HandClock()
     contention = Contention(clock)
-    assert not contention
+    assert not contention.until_ns
     contention.met(TENANT)
     assert TENANT in contention
     assert OTHER_TENANT not in contention
@@ -81,7 +81,7 @@ def test_a_book_that_others_have_changed_is_contended_and_one_that_they_have_not
     assert TENANT in contention
     contention.look(batch_on(msgspec.structs.replace(found, sequence=7), after=8))
     assert TENANT not in contention
-    assert not contention
+    assert not contention.until_ns
 
 
 def test_evidence_is_believed_for_a_while_and_not_of_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_evidence_is_believed_for_a_while_and_not_of_too_many(monkeypatch: pytes
     contention.met(TENANT)
     clock.advance_ms(limits.contention_believed_ms)
     assert TENANT not in contention
-    assert not contention
+    assert not contention.until_ns
     contention.met(TENANT)
     contention.met(OTHER_TENANT)
     assert TENANT not in contention
