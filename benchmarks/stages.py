@@ -35,8 +35,8 @@ from fastpay.api.writes import Write
 from fastpay.clock import SystemClock
 from fastpay.config import Settings
 from fastpay.engine.write.batch import DecidedBatch
+from fastpay.engine.write.dispatcher import Dispatcher
 from fastpay.engine.write.working_set import WorkingSet
-from fastpay.engine.write.writer import Writer
 from fastpay.operations.application import open_application
 from fastpay.operations.deadline import Deadline
 from fastpay.server.listener import Server, ServerSettings
@@ -71,7 +71,7 @@ _WAITING = (
     Step("all of the transaction", PostgresBatches, "write_decided"),
 )
 
-STEPS = (*_WORKING, *_WAITING, Step("submit", Writer, "submit"))
+STEPS = (*_WORKING, *_WAITING, Step("submit", Dispatcher, "submit"))
 
 
 class Clocks:
@@ -210,7 +210,7 @@ def _rows(
             clocks.nanoseconds.get(step.name, 0) / max(1, clocks.counts.get(step.name, 0)) / 1e6,
         )
     yield "submitted to answered, queue and all", None, clocks.nanoseconds["submit"] / payments / 1e6
-    yield "payments a transaction", None, payments / max(1, clocks.counts.get("write", 0))
+    yield "payments a transaction", None, payments / max(1, clocks.counts.get(_WAITING[-1].name, 0))
 
 
 def _show(console: Console, rows: list[tuple[str, float | None, float | None]], title: str) -> None:

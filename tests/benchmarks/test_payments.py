@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks import samples, stages
 from benchmarks.load.open_loop import run_open_loop
@@ -227,3 +228,13 @@ def _body(content: bytes) -> bytes:
 @pytest.mark.parametrize("step", stages.STEPS, ids=lambda step: step.name)
 def test_every_step_of_a_payment_that_is_timed_is_in_the_code(step: stages.Step) -> None:
     assert callable(getattr(step.owner, step.attribute))
+
+
+def test_a_payment_is_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, list[tuple[str, float | None, float | None]]] = {}
+    monkeypatch.setattr(stages, "write_results", lambda _, results: written.update(results))
+    done = CliRunner().invoke(stages.main, ["--seconds", "0.5", "--connections", "4"])
+    assert done.exit_code == 0, done.output
+    found = {name: work or wait for name, work, wait in written["connections_4"]}
+    for step in ("execute: decide", "encode the columns", "payments a transaction", "this process in all"):
+        assert found[step], step
