@@ -11,8 +11,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
-from fastpay._native.grouping import group, spread
+from fastpay._native.grouping import group
 from fastpay._native.packing import Packer
+from fastpay.domain.kinds import NUMBERS
 from fastpay.domain.objects import PaymentIntent
 from fastpay.store import columns, rows
 from tests.reference import grouping as plain_grouping
@@ -58,13 +59,13 @@ def test_a_payment_without_its_tail_by_the_library(benchmark: BenchmarkFixture) 
     assert len(benchmark(plain_packing.pack, tails, intent)) < 400
 
 
-@pytest.mark.parametrize("by", [spread, plain_grouping.spread], ids=["compiled", "plain"])
-def test_events_of_a_batch_with_their_submissions(
-    benchmark: BenchmarkFixture, by: Callable[..., Any]
-) -> None:
-    drafts = samples.new_changes(_BATCH).drafts
-    submissions, events = [one for one, _ in drafts], [draft.events for _, draft in drafts]
-    assert len(benchmark(by, submissions, events)[1]) == 3 * _BATCH
+def test_rows_by_their_tables(benchmark: BenchmarkFixture) -> None:
+    assert len(benchmark(columns.SORTER.sort, samples.new_changes(_BATCH).drafts)[0][0]) == 3 * _BATCH
+
+
+def test_rows_by_their_tables_in_python(benchmark: BenchmarkFixture) -> None:
+    made = benchmark(plain_grouping.sort, samples.new_changes(_BATCH).drafts, NUMBERS)
+    assert len(made[0][0]) == 3 * _BATCH
 
 
 @pytest.mark.parametrize("by", [group, plain_grouping.group], ids=["compiled", "plain"])

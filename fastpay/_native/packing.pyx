@@ -178,6 +178,12 @@ cdef class Packer:
             self.layouts[struct_type] = _Layout(struct_type, start, defaults)
 
     def pack(self, value) -> bytes:
+        return self.packed(value)
+
+    def pack_all(self, list values not None) -> list:
+        return [self.packed(value) for value in values]
+
+    cdef bytes packed(self, object value):
         cdef char[_STACK_BYTES] stack
         cdef Out out
         out.data, out.size, out.room, out.heap = stack, 0, _STACK_BYTES, NULL
@@ -186,9 +192,6 @@ cdef class Packer:
             return PyBytes_FromStringAndSize(out.data, out.size)
         finally:
             PyMem_Free(out.heap)
-
-    def pack_all(self, list values not None) -> list:
-        return [self.pack(value) for value in values]
 
     cdef inline int put_value(self, Out* out, PyObject* value) except -1:
         """Append a value, which the caller holds."""

@@ -1,17 +1,18 @@
 """Turns the changes of a batch into statements and arguments: parts of rows, then one array a column."""
 
 from collections.abc import Sequence
-from operator import itemgetter
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, Literal
 
 from fastpay import limits
 from fastpay._native.arrays import ArrayType, Field, encode_table, encode_tables
-from fastpay._native.grouping import group, spread
+from fastpay._native.grouping import Sorter, group
 from fastpay.domain.identifiers import Scope, digits
 from fastpay.domain.kinds import NUMBERS
 from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.ledger_batches import Steps, run_steps
 from fastpay.domain.ledger_objects import LedgerTransfer
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Book, Draft, Event, Versioned
 from fastpay.engine.ports import Changes, IdempotencyRow, OperatorAction, Submission
 from fastpay.engine.write.ports import Encoded
@@ -26,9 +27,14 @@ Witness = tuple[Any, ...]
 _LEDGER_TRANSFERS, _MOVE = "write_ledger_transfers", "move_accounts"
 # Encoding a longer column takes so long that the event loop gets a turn.
 _LONG = limits.transfers_at_once_max
-_name_of = itemgetter(0)
+_name_of, _answer_of = itemgetter(0), attrgetter("answer")
 # By type, the statements that write heads of new objects and of others.
 _STATEMENTS = {one: (new.statement, known.statement) for one, (new, known) in HEAD_WRITES.items()}
+# What a batch has written, by table: see `Sorter.sort`.
+_OfType = tuple[type, Literal["new", "known", "mixed"], Parts]
+_Effects = tuple[Parts, list[Any], Parts, Parts, Parts, list[str], bool]
+# Transfers between clients' accounts have no snapshots.
+SORTER = Sorter(Submission, Draft, Versioned, StoredObject, {**NUMBERS, LedgerTransfer: None})
 
 
 class EncodedChanges(Encoded, frozen=True, kw_only=True):
@@ -56,8 +62,9 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     names: list[str] = []
     arguments: list[bytes] = []
     rest: list[EncodedChanges] = []
-    effects = _Effects(changes)
-    if changes.rows or LedgerTransfer in effects.by_type:
+    effects = SORTER.sort(changes.drafts)
+    *_, opened, has_ledger_transfers = effects
+    if changes.rows or has_ledger_transfers:
         for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
             encoded = yield from _encode_transfers(columns)
             if number:
@@ -65,12 +72,12 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
             else:
                 names.append(_LEDGER_TRANSFERS)
                 arguments += encoded
-    uncertain, certain = _accounts(changes, effects.opened)
+    uncertain, certain = _accounts(changes, opened)
     count = len(certain[0])
     if count > _LONG:
         yield
-    size = rows_max or max(count, 1)
-    written = _writes(changes, effects, uncertain, _cut(certain, 0, size))
+    size = rows_max or count or 1
+    written = _writes(changes, effects, uncertain, _cut(certain, 0, size) if count > size else certain)
     names += map(_name_of, written)
     rows_left = limits.rows_at_once_max
     if sum([len(parts[0]) for _, parts in written]) <= rows_left:
@@ -110,52 +117,24 @@ def writes(changes: Changes) -> list[tuple[str, Parts]]:
 
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
-    effects = _Effects(changes)
-    return _writes(changes, effects, *_accounts(changes, effects.opened))
-
-
-class _Effects:
-    """What commands have written, by command; and the versions as parts of rows, in all and by type."""
-
-    def __init__(self, changes: Changes) -> None:
-        self.submissions: list[Submission] = []
-        self.actions: tuple[list[Submission], list[OperatorAction]] = ([], [])
-        self.transfers: list[list[Transfer]] = []
-        self.events: list[list[Event]] = []
-        # The accounts that were opened.
-        self.opened: set[str] = set()
-        scopes: list[Scope] = []
-        versions: list[list[Versioned]] = []
-        for submission, draft in changes.drafts:
-            self.submissions.append(submission)
-            scopes.append(submission.scope)
-            versions.append(draft.versions)
-            self.transfers.append(draft.transfers)
-            self.events.append(draft.events)
-            if draft.opened:
-                self.opened.update(draft.opened)
-            if submission.action is not None:
-                self.actions[0].append(submission)
-                self.actions[1].append(submission.action)
-        self.scopes, self.versions = spread(scopes, versions)
-        self.objects = [versioned.object for versioned in self.versions]
-        self.types = [type(one) for one in self.objects]
-        self.by_type = group(self.types, (self.scopes, self.versions, self.objects))
+    effects = SORTER.sort(changes.drafts)
+    return _writes(changes, effects, *_accounts(changes, effects[-2]))
 
 
 def _writes(changes: Changes, effects: _Effects, uncertain: Parts, certain: Parts) -> list[tuple[str, Parts]]:
     """Return what `writes` does."""
+    (scopes, versions, numbers, objects), by_type, transfers, events, actions, *_ = effects
     first_answers = changes.idempotency
-    answers = rows.encode_answers([row.answer for row in first_answers])
+    answers = rows.encode_answers(list(map(_answer_of, first_answers)))
     written = [
-        ("write_versions", _snapshots(effects)),
-        *_heads(effects),
+        ("write_versions", (scopes, versions, numbers, rows.encode_all(objects))),
+        *_heads(by_type),
         ("write_accounts", uncertain),
         (_MOVE, certain),
-        ("write_transfers", spread(changes.drafts, effects.transfers)),
-        ("write_events", spread(effects.submissions, effects.events)),
+        ("write_transfers", transfers),
+        ("write_events", events),
         ("write_idempotency", (first_answers, answers)),
-        ("write_operator_actions", effects.actions),
+        ("write_operator_actions", actions),
         ("write_books", (list(changes.sequences), list(changes.sequences.values()))),
     ]
     return [table for table in written if table[1][0]]
@@ -172,21 +151,18 @@ def witness(changes: Changes) -> Witness | None:
     return None
 
 
-def _heads(effects: _Effects) -> list[tuple[str, Parts]]:
+def _heads(by_type: list[_OfType]) -> list[tuple[str, Parts]]:
     """Return the writes of heads: one row for the latest version of each object that has a head."""
     written: list[tuple[str, Parts]] = []
-    for kind, parts in effects.by_type.items():
+    for kind, state, parts in by_type:
         statements = _STATEMENTS.get(kind)
         if statements is None:
             continue
-        known = {versioned.version > 1 for versioned in parts[1]}
-        if True not in known:
-            written.append((statements[0], parts))
-        elif False not in known and len({one.id for one in parts[2]}) == len(parts[2]):
-            # Outcomes of payments: every payment was known, and every charge is new.
-            written.append((statements[1], parts))
-        else:
+        if state == "mixed":
             written += _latest(statements, parts)
+        else:
+            # Outcomes of payments: every payment was known, and every charge is new.
+            written.append((statements[state == "known"], parts))
     # In a fixed order, so that few combined statements have to be prepared.
     return sorted(written, key=_name_of)
 
@@ -204,26 +180,22 @@ def _latest(statements: tuple[str, str], parts: Parts) -> list[tuple[str, Parts]
     return list(group([statements[key not in new] for key in latest], last).items())
 
 
-def _snapshots(effects: _Effects) -> Parts:
-    """Return the parts of versions. Transfers between clients' accounts have none."""
-    scopes, versions, objects, types = effects.scopes, effects.versions, effects.objects, effects.types
-    if LedgerTransfer in effects.by_type:
-        has_snapshot = [one is not LedgerTransfer or None for one in types]
-        kept = group(has_snapshot, (scopes, versions, objects, types))
-        scopes, versions, objects, types = kept.get(True, ([], [], [], []))
-    return scopes, versions, [NUMBERS[one] for one in types], rows.encode_all(objects)
-
-
-def _accounts(changes: Changes, opened: set[str]) -> tuple[Parts, Parts]:
+def _accounts(changes: Changes, opened: list[str]) -> tuple[Parts, Parts]:
     """Return the parts of accounts that may not exist yet, and of those that do.
 
     Accounts of payments are opened on first use, and a client's account by a command.
     """
     uncertain: tuple[list[Scope], list[Account]] = ([], [])
     certain: tuple[list[Scope], list[Account]] = ([], [])
+    new = set(opened) if opened else None
     for scope, moved in changes.accounts.items():
+        if new is None:
+            # Nearly always.
+            certain[0].extend([scope] * len(moved))
+            certain[1].extend(moved.values())
+            continue
         for identifier, account in moved.items():
-            scopes, accounts = uncertain if identifier in opened else certain
+            scopes, accounts = uncertain if identifier in new else certain
             scopes.append(scope)
             accounts.append(account)
     return uncertain, certain

@@ -265,8 +265,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "lose-an-event",
         COLUMNS,
-        "self.events.append(draft.events)",
-        "self.events.append(draft.events[1:])",
+        '("write_events", events),',
+        '("write_events", (events[0][1:], events[1][1:])),',
         (STORM,),
     ),
     Mutant(
