@@ -11,7 +11,7 @@ never does so again: what contradicts it is noted, as a review without a hold. `
 decides then.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -66,7 +66,7 @@ class RecordOutcome(OnObject, frozen=True, gc=False, kw_only=True):
         if self.follow_ups:
             attempt = workspace.find(self.id)
             if isinstance(attempt, Attempt):
-                identifiers += follow_ups.needs(workspace, attempt)
+                return [*identifiers, *follow_ups.needs(workspace, attempt)]
         return identifiers
 
     def execute(self, workspace: Workspace, draft: Draft) -> str:
@@ -165,17 +165,24 @@ class ReviewAttempt(OnObject, frozen=True, gc=False, kw_only=True):
         return attempt.id
 
 
-def needed(workspace: Workspace, identifier: str) -> list[str]:
+def needed(workspace: Workspace, identifier: str) -> Sequence[str]:
     """Return what must be loaded to end an attempt and its payment."""
-    attempt = workspace.find(identifier)
+    objects = workspace.objects
+    held = objects.get(identifier)
+    attempt = None if held is None else held.object
     if not isinstance(attempt, Attempt):
         return [identifier]
     if attempt.setup_intent is not None:
         return [identifier, *live_setups.needs(workspace, attempt)]
-    payment = attempt.payment
     accounts = ledger.account_ids(workspace.scope, attempt.currency, True)
-    identifiers = [identifier, payment, attempt.payment_method, *accounts]
-    intent = workspace.find(payment)
+    paid = objects.get(attempt.payment_intent or "")
+    intent = None if paid is None else paid.object
+    if isinstance(intent, PaymentIntent):
+        is_first = attempt.operation == "authorize" and attempt.follow_up is None
+        if is_first and intent.extras is None and attempt.payment_method in objects:
+            # The objects are at hand, as a moment after the payment was begun. All these have one tuple.
+            return accounts
+    identifiers = [identifier, attempt.payment, attempt.payment_method, *accounts]
     if isinstance(intent, PaymentIntent) and intent.extras is not None:
         identifiers += destinations.needs(workspace, intent.extras, intent.currency)
     if attempt.operation != "authorize":

@@ -5,7 +5,6 @@ instance writes to the same tenant. The comparison of the books under the lock d
 """
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
@@ -17,9 +16,6 @@ from fastpay.engine.write.ports import Loader
 from fastpay.engine.write.queued import QueuedSubmission
 
 _Wanted = set[tuple[Scope, str]]
-# Of entries. Each payment is looked at: an iterator in C takes a third of the time of a loop.
-_scope_of = attrgetter("submission.scope")
-_digest_of, _signature_of = attrgetter("digest"), attrgetter("signature")
 
 
 class WorkingSet:
@@ -77,24 +73,20 @@ class WorkingSet:
 
     def forget_old_answers(self, entries: Sequence[QueuedSubmission]) -> None:
         """Forget first answers to the keys of these entries that the database may no longer have."""
-        held = self.idempotency.keys()
-        if held.isdisjoint(map(_digest_of, entries)) and held.isdisjoint(map(_signature_of, entries)):
-            return
+        held = self.idempotency
         for entry in entries:
-            for digest in entry.digests:
-                first = self.idempotency.get(digest)
-                if first is None:
-                    continue
-                age_ms = entry.submission.moment_ms - first.moment_ms
-                # Another instance may have written the final answer by now.
-                is_provisional = first.answer.provisional_until_ms is not None
-                if is_provisional or age_ms > limits.first_answer_carried_ms:
-                    del self.idempotency[digest]
+            if entry.digest in held or entry.signature in held:
+                self._forget_if_old(entry)
 
     def lacks(self, entries: Sequence[QueuedSubmission], *, with_keys: bool) -> bool:
         """Tell whether anything must be loaded for these entries."""
-        if not self.workspaces.keys() >= set(map(_scope_of, entries)):
-            return True
+        workspaces, seen = self.workspaces, None
+        for entry in entries:
+            scope = entry.submission.scope
+            # Most are of the same tenant as the one before: to look up a tenant takes three times as long.
+            if scope is not seen and scope not in workspaces:
+                return True
+            seen = scope
         return bool(with_keys and self._unknown_keys(entries)) or bool(self._missing(entries))
 
     async def load(
@@ -137,6 +129,17 @@ class WorkingSet:
             held += len(workspace.asked) + len(workspace.accounts) + len(workspace.objects)
         return held
 
+    def _forget_if_old(self, entry: QueuedSubmission) -> None:
+        for digest in entry.digests:
+            first = self.idempotency.get(digest)
+            if first is None:
+                continue
+            age_ms = entry.submission.moment_ms - first.moment_ms
+            # Another instance may have written the final answer by now.
+            is_provisional = first.answer.provisional_until_ms is not None
+            if is_provisional or age_ms > limits.first_answer_carried_ms:
+                del self.idempotency[digest]
+
     def _unknown_keys(self, entries: Sequence[QueuedSubmission]) -> dict[bytes, Scope]:
         return {
             digest: entry.submission.scope
@@ -147,24 +150,27 @@ class WorkingSet:
 
     def _missing(self, entries: Sequence[QueuedSubmission]) -> _Wanted:
         missing: _Wanted = set()
-        before: tuple[Workspace, Iterable[str]] | None = None
+        scope: Scope | None = None
+        workspace: Workspace | None = None
+        before: Iterable[str] | None = None
         for entry in entries:
             submission = entry.submission
-            scope = submission.scope
-            workspace = self.workspaces.get(scope)
+            if submission.scope is not scope:
+                scope, before = submission.scope, None
+                workspace = self.workspaces.get(scope)
             if workspace is None:
                 continue
             needed = submission.command.needs(workspace)
-            if before is not None and before[1] is needed and before[0] is workspace:
+            if needed is before:
                 # The accounts of a currency are one tuple for all payments that need no more.
                 continue
-            before = (workspace, needed)
+            before = needed
             asked, objects, accounts = workspace.asked, workspace.objects, workspace.accounts
             for identifier in needed:
                 if identifier in asked or identifier in objects or identifier in accounts:
                     continue
                 if is_well_formed(identifier, prefix_of(identifier)):
-                    missing.add((scope, identifier))
+                    missing.add((submission.scope, identifier))
         return missing
 
     async def _load(self, loader: Loader, wanted: Sequence[tuple[Scope, str]]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fastpay.domain import ledger
 from fastpay.domain.charging import Terms
 from fastpay.domain.funds import DAY_S
 from fastpay.domain.identifiers import Scope
@@ -12,6 +13,7 @@ from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.outcomes import ClaimAttempt, RecordOutcome, ReviewAttempt
 from fastpay.domain.payment_intents import ConfirmPaymentIntent, CreatePaymentIntent
 from fastpay.domain.payouts import CreatePayout, PayOutBalance
+from fastpay.domain.plan import Workspace
 from fastpay.domain.processor_objects import Attempt, Result, Route
 from tests.support.world import PAY, World, card, of_type
 
@@ -81,6 +83,22 @@ def test_an_approval_pays_as_a_test_card_does() -> None:
     assert (ended.status, ended.hold, ended.held, ended.due_at) == ("approved", None, 0, None)
     assert ended.processor_id == "theirs"
     assert [event.type for event in world.events[2:]] == ["charge.succeeded", "payment_intent.succeeded"]
+
+
+def test_an_outcome_asks_for_whatever_is_not_at_hand() -> None:
+    world = World(scope=LIVE)
+    intent = pay(world)
+    workspace = Workspace(world.book)
+    workspace.objects |= world.objects
+    command = RecordOutcome(id=REFERENCE, result=APPROVED)
+    accounts = set(ledger.account_ids(LIVE, "usd", True))
+    assert set(command.needs(workspace)) == accounts
+    assert intent.payment_method is not None
+    for identifier in (intent.payment_method, intent.id):
+        del workspace.objects[identifier]
+        assert set(command.needs(workspace)) == {REFERENCE, intent.id, intent.payment_method} | accounts
+    del workspace.objects[REFERENCE]
+    assert set(command.needs(workspace)) == {REFERENCE}
 
 
 def test_what_no_processor_is_asked_to_do_yet_is_refused() -> None:
