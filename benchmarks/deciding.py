@@ -12,15 +12,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import samples
-from fastpay import limits
 from fastpay._native import structs
 from fastpay._native.identifiers import IdentifierSequence
-from fastpay._native.moving import Mover
 from fastpay._native.numbering import Numbering
-from fastpay.domain.ledger import Account, Transfer
 from fastpay.domain.plan import Draft, Event, Versioned
 from tests.reference import identifiers as plain_identifiers
-from tests.reference import moving as plain_moving
 from tests.reference import numbering as plain_numbering
 from tests.reference import structs as plain_structs
 
@@ -88,18 +84,19 @@ def _changes_of_a_payment() -> tuple[dict[str, Any], list[tuple[str, str]], Iden
 
 @pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "rules"])
 def test_a_plain_transfer(benchmark: BenchmarkFixture, is_compiled: bool) -> None:
-    loaded = dict(samples.decide(samples.new_workspace(), samples.new_command()).accounts)
-    debit, credit, *_ = loaded
-    identifiers, most = IdentifierSequence(0, b"12345678"), limits.ledger_counter_max
-    values = ("capture", debit, credit, "usd", 2000, "ch_1")
-    move = Mover(Account, Transfer).move
+    workspace = samples.used_workspace()
+    draft = Draft(workspace, 0, IdentifierSequence(0, b"12345678"))
 
-    def transfer() -> Transfer | None:
+    def transfer() -> str:
         if is_compiled:
-            return move(*values, {}, loaded, most, identifiers)  # type: ignore[no-any-return]
-        fields = (values[0], "posted", *values[1:], None)
-        return plain_moving.move(fields, (2000, 0), {}, loaded, most, identifiers.next)
+            return draft.transfer(
+                "capture",
+                debit="processor",
+                credit="pending",
+                currency="usd",
+                amount=2000,
+                source_id="ch_1",
+            )
+        return draft.transfer_by_rules("capture", "posted", "processor", "pending", "usd", 2000, "ch_1", None)
 
-    made = benchmark(transfer)
-    assert made is not None
-    assert made.amount == 2000
+    assert benchmark(transfer) == draft.transfers[-1].id

@@ -3,48 +3,54 @@
 It moves nothing that a rule could refuse. The rules are in `domain/ledger.py`, which decides all other cases.
 """
 
-from typing import Any, final
+from typing import Any
 
-from fastpay._native.identifiers import IdentifierSequence
+def prepare(draft: type[Moves], account: type, transfer: type, counter_max: int) -> None:
+    """Let a type of draft make transfers, and accounts after them: instances of these two types.
 
-@final
-class Mover:
-    """Makes transfers, and the accounts after them: instances of these two types."""
+    Raises: TypeError if the draft lacks a slot, or a type has other fields than `Account` and `Transfer`.
+    """
 
-    def __init__(self, account: type, transfer: type) -> None:
-        """Raises: TypeError if a type has other fields than `Account` and `Transfer`."""
+class Moves:
+    """What makes the transfers of a draft, which inherits it.
 
-    def move(
+    A draft has slots: `charts` with the identifiers of accounts by code for each currency, `accounts` with
+    those that it has moved, `loaded` with all others, `transfers`, and `identifiers` for new ones.
+    """
+
+    def transfer(
         self,
         kind: str,
-        debit_id: str,
-        credit_id: str,
+        *,
+        debit: str,
+        credit: str,
         currency: str,
         amount: int,
         source_id: str,
-        moved: dict[str, Any],
-        loaded: dict[str, Any],
-        counter_max: int,
-        identifiers: IdentifierSequence,
-    ) -> Any:
-        """Return a new posted transfer, with the next identifier, and put its accounts after it into `moved`.
+        phase: str = "posted",
+        hold: tuple[str, int] | None = None,
+    ) -> str:
+        """Move or reserve an amount between two accounts, and return the transfer's identifier.
 
-        Accounts are those in `moved`, or else in `loaded`. Return None, and change nothing, unless both are
-        there and differ, have no minimum balance, and stay within `counter_max` with what is reserved.
+        `debit` and `credit` are codes. `hold` is the identifier and the whole amount of the hold that a
+        "post" or "void" ends. Raises: InsufficientFunds, InvalidRequest.
+
+        The case is plain, and is done here, if both accounts are there and differ, have no minimum balance,
+        and stay within `counter_max` with what is reserved. All else is left to `transfer_by_rules`.
         """
 
-    def reserve(
+    def chart(self, currency: str) -> dict[str, str]:
+        """Return the identifiers of accounts in a currency that `charts` does not have. To be overridden."""
+
+    def transfer_by_rules(
         self,
-        values: tuple[str, str, str, str, str, int, str, str | None],
-        posted: int,
-        reserved: int,
-        moved: dict[str, Any],
-        loaded: dict[str, Any],
-        counter_max: int,
-        identifiers: IdentifierSequence,
+        kind: str,
+        phase: str,
+        debit: str,
+        credit: str,
+        currency: str,
+        amount: int,
+        source_id: str,
+        hold: tuple[str, int] | None,
     ) -> Any:
-        """Do the same for a hold, or for a transfer that ends one. `values` are its fields after the first.
-
-        `posted` is added to what both accounts have moved, and `reserved` to what is reserved in them: it is
-        negative for the end of a hold.
-        """
+        """Do the same for every case. To be overridden."""

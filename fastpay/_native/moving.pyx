@@ -37,112 +37,68 @@ cdef tuple _TRANSFER = (
 
 
 @cython.final
-cdef class Mover:
+cdef class _Mover:
+    """What the moves of one type of draft look at."""
+
     cdef object account
     cdef object transfer
+    cdef int64_t counter_max
     cdef Py_ssize_t[_ACCOUNT_FIELDS] account_places
     cdef Py_ssize_t[_TRANSFER_FIELDS] transfer_places
+    # Of a draft.
+    cdef Py_ssize_t charts, loaded, accounts, transfers, identifiers
 
-    def __init__(self, account, transfer):
+    def __init__(self, draft, account, transfer, int64_t counter_max):
         _find(account, self.account_places, _ACCOUNT)
         _find(transfer, self.transfer_places, _TRANSFER)
-        self.account, self.transfer = account, transfer
+        self.account, self.transfer, self.counter_max = account, transfer, counter_max
+        self.charts, self.loaded = offset_of(draft, "charts"), offset_of(draft, "loaded")
+        self.accounts, self.transfers = offset_of(draft, "accounts"), offset_of(draft, "transfers")
+        self.identifiers = offset_of(draft, "identifiers")
 
-    def move(
-        self,
-        str kind not None,
-        str debit_id not None,
-        str credit_id not None,
-        str currency not None,
-        object amount,
-        str source_id not None,
-        dict moved not None,
-        dict loaded not None,
-        int64_t counter_max,
-        IdentifierSequence identifiers not None,
+    cdef object moved(
+        self, PyObject* draft, str debit, str credit, str currency, int64_t posted, int64_t reserved
     ):
-        cdef object made
-        cdef Py_ssize_t* places = self.transfer_places
-        made = self._moved(debit_id, credit_id, amount, 0, moved, loaded, counter_max, identifiers)
-        if made is None:
-            return None
-        set_slot(made, places[1], kind)
-        set_slot(made, places[2], "posted")
-        set_slot(made, places[5], currency)
-        set_slot(made, places[6], amount)
-        set_slot(made, places[7], source_id)
-        set_slot(made, places[8], None)
-        return made
-
-    def reserve(
-        self,
-        tuple values not None,
-        object posted,
-        object reserved,
-        dict moved not None,
-        dict loaded not None,
-        int64_t counter_max,
-        IdentifierSequence identifiers not None,
-    ):
-        cdef str debit_id, credit_id
-        cdef object made
-        cdef int64_t change = 0
-        cdef int at
-        if len(values) != _TRANSFER_FIELDS - 1:
-            raise TypeError("a transfer has other fields")
-        debit_id, credit_id = values[2], values[3]
-        if not _change(reserved, &change):
-            return None
-        made = self._moved(debit_id, credit_id, posted, change, moved, loaded, counter_max, identifiers)
-        if made is not None:
-            for at in (1, 2, 5, 6, 7, 8):
-                set_slot(made, self.transfer_places[at], values[at - 1])
-        return made
-
-    cdef object _moved(
-        self,
-        str debit_id,
-        str credit_id,
-        object posted,
-        int64_t change,
-        dict moved,
-        dict loaded,
-        int64_t counter_max,
-        IdentifierSequence identifiers,
-    ):
-        """Return a transfer with its accounts alone, and put these after it into `moved`; or None."""
-        cdef PyObject* source = _find_account(moved, loaded, debit_id)
-        cdef PyObject* target = _find_account(moved, loaded, credit_id)
+        """Return a transfer with nothing but its accounts, after they were moved; None if nothing was."""
+        cdef dict moved = <dict?>_held(draft, self.accounts)
+        cdef dict loaded = <dict?>_held(draft, self.loaded)
+        cdef dict chart = self._chart(draft, currency)
+        cdef PyObject* debit_id
+        cdef PyObject* credit_id
+        cdef PyObject* source
+        cdef PyObject* target
         cdef object debited, credited, made
         cdef Py_ssize_t* places = self.transfer_places
+        debit_id = PyDict_GetItemWithError(chart, debit)
+        credit_id = PyDict_GetItemWithError(chart, credit)
+        if debit_id == NULL or credit_id == NULL:
+            return None
+        source = _find_account(moved, loaded, <object>debit_id)
+        target = _find_account(moved, loaded, <object>credit_id)
         if source == NULL or target == NULL or source == target:
             return None
-        debited = self._after(source, _DEBITS_POSTED, _DEBITS_PENDING, posted, change, counter_max)
+        debited = self._after(source, _DEBITS_POSTED, _DEBITS_PENDING, posted, reserved)
         if debited is None:
             return None
-        credited = self._after(target, _CREDITS_POSTED, _CREDITS_PENDING, posted, change, counter_max)
+        credited = self._after(target, _CREDITS_POSTED, _CREDITS_PENDING, posted, reserved)
         if credited is None:
             return None
         made = PyType_GenericAlloc(<PyTypeObject*>self.transfer, 0)
-        set_slot(made, places[0], identifiers.make("tr"))
-        set_slot(made, places[3], debit_id)
-        set_slot(made, places[4], credit_id)
-        moved[debit_id] = debited
-        moved[credit_id] = credited
+        set_slot(made, places[0], (<IdentifierSequence?>_held(draft, self.identifiers)).make("tr"))
+        set_slot(made, places[3], <object>debit_id)
+        set_slot(made, places[4], <object>credit_id)
+        moved[<object>debit_id] = debited
+        moved[<object>credit_id] = credited
         return made
 
-    cdef object _after(
-        self,
-        PyObject* account,
-        int posted,
-        int pending,
-        object more,
-        int64_t change,
-        int64_t counter_max,
-    ):
+    cdef dict _chart(self, PyObject* draft, str currency):
+        cdef PyObject* chart = PyDict_GetItemWithError(<dict?>_held(draft, self.charts), currency)
+        return <dict?><object>chart if chart != NULL else <dict?>(<object>draft).chart(currency)
+
+    cdef object _after(self, PyObject* account, int posted, int pending, int64_t added, int64_t change):
         """Return an account with both amounts added to its counters, or None unless nothing is against it."""
         cdef Py_ssize_t* places = self.account_places
-        cdef int64_t added, moved, held
+        cdef int64_t moved, held
         cdef object made
         cdef int at
         if Py_TYPE(<object>account) != <PyTypeObject*>self.account:
@@ -151,12 +107,11 @@ cdef class Mover:
             return None
         moved = _number(slot_at(account, places[posted])[0])
         held = _number(slot_at(account, places[pending])[0])
-        added = _number(<PyObject*>more)
-        if moved < 0 or held < 0 or added < 0:
+        if moved < 0 or held < 0:
             return None
         # Each is below a quarter of what 64 bits hold.
         moved, held = moved + added, held + change
-        if held < 0 or moved + held > counter_max:
+        if held < 0 or moved + held > self.counter_max:
             return None
         made = PyType_GenericAlloc(<PyTypeObject*>self.account, 0)
         for at in range(_ACCOUNT_FIELDS):
@@ -167,6 +122,67 @@ cdef class Mover:
         if change:
             set_slot(made, places[pending], held)
         return made
+
+
+# By type of draft. A program has few of them.
+cdef dict _MOVERS = {}
+
+
+def prepare(draft, account, transfer, int64_t counter_max):
+    if not issubclass(draft, Moves):
+        raise TypeError(f"{draft.__name__} does not inherit its transfers")
+    _MOVERS[draft] = _Mover(draft, account, transfer, counter_max)
+
+
+cdef class Moves:
+    def transfer(
+        self,
+        str kind not None,
+        *,
+        str debit not None,
+        str credit not None,
+        str currency not None,
+        object amount,
+        str source_id not None,
+        str phase not None="posted",
+        tuple hold=None,
+    ):
+        cdef _Mover mover = <_Mover?>_MOVERS[type(self)]
+        cdef Py_ssize_t* places = mover.transfer_places
+        cdef object made = None
+        cdef object hold_id = None
+        cdef int64_t number = _number(<PyObject*>amount)
+        cdef int64_t held = -1
+        if number < 0:
+            pass
+        elif hold is not None:
+            hold_id, held_amount = hold
+            held = _number(<PyObject*>held_amount)
+            if held >= 0 and (phase == "void" or phase == "post"):
+                # All of a hold ends, whatever is posted of it.
+                number = number if phase == "post" else 0
+                made = mover.moved(<PyObject*>self, debit, credit, currency, number, -held)
+        elif phase == "posted":
+            made = mover.moved(<PyObject*>self, debit, credit, currency, number, 0)
+        elif phase == "hold":
+            made = mover.moved(<PyObject*>self, debit, credit, currency, 0, number)
+        if made is None:
+            return self.transfer_by_rules(kind, phase, debit, credit, currency, amount, source_id, hold)
+        set_slot(made, places[1], kind)
+        set_slot(made, places[2], phase)
+        set_slot(made, places[5], currency)
+        set_slot(made, places[6], amount)
+        set_slot(made, places[7], source_id)
+        set_slot(made, places[8], hold_id)
+        (<list?>_held(<PyObject*>self, mover.transfers)).append(made)
+        return <object>slot_at(<PyObject*>made, places[0])[0]
+
+
+cdef inline object _held(PyObject* draft, Py_ssize_t place):
+    cdef PyObject* value = slot_at(draft, place)[0]
+    if value == NULL:
+        raise AttributeError("a draft lacks what its transfers need")
+    return <object>value
 
 
 cdef PyObject* _find_account(dict moved, dict loaded, str identifier) except? NULL:
@@ -182,15 +198,6 @@ cdef inline int64_t _number(PyObject* value) except? -1:
         return -1
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     return number if overflow == 0 and 0 <= number < <int64_t>1 << 61 else -1
-
-
-cdef bint _change(object value, int64_t* change) except -1:
-    """Give a number of at most 61 bits that may be negative; return False for anything else."""
-    cdef int overflow = 0
-    if not PyLong_CheckExact(<PyObject*>value):
-        return False
-    change[0] = PyLong_AsLongLongAndOverflow(<PyObject*>value, &overflow)
-    return overflow == 0 and -(<int64_t>1 << 61) < change[0] < <int64_t>1 << 61
 
 
 cdef int _find(object struct_type, Py_ssize_t* places, tuple names) except -1:

@@ -6,7 +6,7 @@ hold, and a refund is a new transfer in the other direction.
 """
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import msgspec
 
@@ -131,7 +131,7 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
 
 
 @functools.lru_cache(maxsize=limits.charts_kept)
-def chart(scope: Scope, currency: str) -> Mapping[str, str]:
+def chart(scope: Scope, currency: str) -> dict[str, str]:
     """Return the identifiers of the tenant's accounts in one currency, by code, without those of owners.
 
     A tenant may have many connected accounts and customers, so theirs are not kept (see `account_id`).

@@ -11,7 +11,7 @@ never does so again: what contradicts it is noted, as a review without a hold. `
 decides then.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -165,7 +165,7 @@ class ReviewAttempt(OnObject, frozen=True, gc=False, kw_only=True):
         return attempt.id
 
 
-def needed(workspace: Workspace, identifier: str) -> Sequence[str]:
+def needed(workspace: Workspace, identifier: str) -> Collection[str]:
     """Return what must be loaded to end an attempt and its payment."""
     objects = workspace.objects
     held = objects.get(identifier)

@@ -4,14 +4,14 @@ A `Workspace` holds what is loaded for one tenant and mode. A command reads it a
 the draft of a command that did not raise is merged, so a command takes effect as a whole or not at all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from fastpay import limits
+from fastpay._native import moving
 from fastpay._native.identifiers import IdentifierSequence
-from fastpay._native.moving import Mover
 from fastpay._native.numbering import Numbering
 from fastpay._native.structs import replace
 from fastpay.domain import ledger
@@ -82,7 +82,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 _NUMBERING = Numbering(Versioned, Event)
-_MOVER = Mover(Account, Transfer)
 
 
 class Command(Protocol):
@@ -119,7 +118,7 @@ class Workspace:
         # The transfers of batches that are not committed yet, by sequence number.
         self.rows: dict[int, LedgerRows] = {}
         # The identifiers of its accounts by code, for each currency that it has moved: see `ledger.chart`.
-        self.charts: dict[str, Mapping[str, str]] = {}
+        self.charts: dict[str, dict[str, str]] = {}
 
     def current_book(self) -> Book:
         """Return the book with the current sequence."""
@@ -143,7 +142,7 @@ class Workspace:
             raise missing(kind, identifier, param=param)
         return found
 
-    def chart(self, currency: str) -> Mapping[str, str]:
+    def chart(self, currency: str) -> dict[str, str]:
         """Return the identifiers of the tenant's accounts in a currency, and keep them."""
         found = self.charts[currency] = ledger.chart(self.scope, currency)
         return found
@@ -182,7 +181,7 @@ class Workspace:
         return versioned
 
 
-class Draft:
+class Draft(moving.Moves):
     """What one command decides. `moment_s` is its time in seconds since 1970.
 
     `answer`, `versions` and `events` are there once it is finished.
@@ -191,13 +190,15 @@ class Draft:
     __slots__ = (
         "_announced",
         "_changed",
-        "_identifiers",
         "_workspace",
         "accounts",
         "answer",
         "begun",
+        "charts",
         "events",
         "failure",
+        "identifiers",
+        "loaded",
         "moment_s",
         "new_id",
         "opened",
@@ -214,14 +215,16 @@ class Draft:
     def __init__(self, workspace: Workspace, moment_s: int, identifiers: IdentifierSequence) -> None:
         self.moment_s = moment_s
         self._workspace = workspace
-        self._identifiers = identifiers
+        self.identifiers = identifiers
         # Returns a new identifier of a prefix: the method itself, since a payment calls it eight times.
         self.new_id = identifiers.next
         self._changed: dict[str, StoredObject] = {}
         # Types of events, each with the identifier of its object.
         self._announced: list[tuple[str, str]] = []
         self.transfers: list[Transfer] = []
+        # Those that this command has moved; `loaded` and `charts` are those of the workspace.
         self.accounts: dict[str, Account] = {}
+        self.loaded, self.charts = workspace.accounts, workspace.charts
         # The identifiers of the accounts that this command opens.
         self.opened: list[str] = []
         # The transfers of a batch: too many to be an object each.
@@ -239,7 +242,7 @@ class Draft:
     @property
     def moment_ms(self) -> int:
         """The time in new identifiers, in milliseconds since 1970."""
-        return self._identifiers.moment_ms
+        return self.identifiers.moment_ms
 
     def put(self, stored: StoredObject, event: str | None) -> None:
         """Write a new version of an object with an event.
@@ -287,64 +290,37 @@ class Draft:
             setup_intent=setup_intent,
         )
 
-    def transfer(
+    def chart(self, currency: str) -> dict[str, str]:
+        """Return the identifiers of the tenant's accounts in a currency, by code."""
+        return self._workspace.chart(currency)
+
+    def transfer_by_rules(
         self,
         kind: str,
-        *,
+        phase: str,
         debit: str,
         credit: str,
         currency: str,
         amount: int,
         source_id: str,
-        phase: str = "posted",
-        hold: tuple[str, int] | None = None,
+        hold: tuple[str, int] | None,
     ) -> str:
-        """Move or reserve an amount between two accounts, and return the transfer's identifier.
-
-        `debit` and `credit` are codes. `hold` is the identifier and the whole amount of the hold that a
-        "post" or "void" ends. Raises: InsufficientFunds, InvalidRequest.
-        """
-        workspace = self._workspace
-        chart = workspace.charts.get(currency) or workspace.chart(currency)
-        debit_id = chart.get(debit) or ledger.account_id(workspace.scope, currency, debit)
-        credit_id = chart.get(credit) or ledger.account_id(workspace.scope, currency, credit)
-        # `accounts` has the accounts that this draft has moved already.
-        accounts, loaded = self.accounts, workspace.accounts
-        if phase == "posted":
-            transfer: Transfer | None = _MOVER.move(
-                kind,
-                debit_id,
-                credit_id,
-                currency,
-                amount,
-                source_id,
-                accounts,
-                loaded,
-                limits.ledger_counter_max,
-                self._identifiers,
-            )
-            if transfer is not None:
-                self.transfers.append(transfer)
-                return transfer.id
+        """Do what `transfer` does, whatever a rule could refuse. Raises: as it does."""
+        scope, chart, accounts = self._workspace.scope, self.charts[currency], self.accounts
+        debit_id = chart[debit] if debit in chart else ledger.account_id(scope, currency, debit)
+        credit_id = chart[credit] if credit in chart else ledger.account_id(scope, currency, credit)
         hold_id, held = (None, 0) if hold is None else hold
         moved = amount if phase in ("posted", "post") else 0
         reserved = amount if phase == "hold" else -held
-        values = (kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)
-        if phase != "posted":
-            transfer = _MOVER.reserve(
-                values, moved, reserved, accounts, loaded, limits.ledger_counter_max, self._identifiers
-            )
-            if transfer is not None:
-                self.transfers.append(transfer)
-                return transfer.id
-        # Whatever a rule could refuse.
-        source = accounts.get(debit_id) or loaded.get(debit_id) or self._open(currency, debit)
-        target = accounts.get(credit_id) or loaded.get(credit_id) or self._open(currency, credit)
+        source = accounts.get(debit_id) or self.loaded.get(debit_id) or self._open(currency, debit)
+        target = accounts.get(credit_id) or self.loaded.get(credit_id) or self._open(currency, credit)
         accounts[debit_id] = ledger.debit(source, moved, reserved)
         accounts[credit_id] = ledger.credit(target, moved, reserved)
-        transfer = Transfer(self.new_id("tr"), *values)
-        self.transfers.append(transfer)
-        return transfer.id
+        identifier = self.new_id("tr")
+        self.transfers.append(
+            Transfer(identifier, kind, phase, debit_id, credit_id, currency, amount, source_id, hold_id)
+        )
+        return identifier
 
     def finish(self, object_id: str | None, expand: tuple[str, ...] = ()) -> "Draft":
         """Number the events, give every version the last number, and return the draft."""
@@ -352,7 +328,7 @@ class Draft:
         assert self._announced or not self._changed, "a change without an event"
         sequence = workspace.sequence + len(self._announced)
         self.versions, self.events = _NUMBERING.number(
-            self._changed, self._announced, workspace.objects, workspace.sequence, self._identifiers
+            self._changed, self._announced, workspace.objects, workspace.sequence, self.identifiers
         )
         self.answer = Answer(object_id, sequence, expand, self.failure, self.provisional_until_ms)
         return self
@@ -361,6 +337,9 @@ class Draft:
         account = self._workspace.account(currency, code)
         self.opened.append(account.id)
         return account
+
+
+moving.prepare(Draft, Account, Transfer, limits.ledger_counter_max)
 
 
 def record(

@@ -271,9 +271,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "release-too-little-of-a-hold",
-        "fastpay/domain/plan.py",
-        'reserved = amount if phase == "hold" else -held',
-        'reserved = amount if phase == "hold" else -min(held, amount)',
+        "fastpay/domain/charging.py",
+        "hold=None if charge.hold is None else (charge.hold, charge.amount - before)",
+        "hold=None if charge.hold is None else (charge.hold, amount)",
         (STORM,),
     ),
     Mutant(
