@@ -9,8 +9,9 @@ has succeeded a short time ago:
     no older one does, or it has stopped, fails, hangs   looks
     nothing: it is alone, or is not told who is live     looks
 
-So a look that fails at one instance, as where its clock is wrong, is made by the next one. Two that look at
-once do no harm: what is due is changed by a command that looks at the state again.
+So a look that fails at one instance, as where its clock is wrong, is made by the next one. While nothing is
+due such a look succeeds, and the duty goes back: then each thing that becomes due waits for the next one anew.
+Two that look at once do no harm: what is due is changed by a command that looks at the state again.
 """
 
 from collections.abc import Awaitable, Callable

@@ -67,6 +67,13 @@ LANES: tuple[Mutant, ...] = (
         (f"{UNIT}::test_commands_of_a_parked_tenant_keep_their_order_through_every_stage",),
     ),
     Mutant(
+        "count-a-command-as-served-that-did-not-fit",
+        "fastpay/engine/write/queue.py",
+        "                    count = 0\n",
+        "                    count, last = 0, next_weight\n",
+        ("tests/unit/engine/write/test_queue.py",),
+    ),
+    Mutant(
         "serve-a-parked-tenant-by-turns-as-well",
         "fastpay/engine/write/queue.py",
         "return scope not in self._paused and scope not in self._parked",

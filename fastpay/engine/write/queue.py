@@ -139,12 +139,12 @@ class FairQueue:
             served = 0
             # Without others every turn is the same tenant's, so the heap and the sums are touched once.
             while entries and len(taken) < count and not (served and has_others):
-                entry = entries[0]
-                last = entry.weight
-                if last > weight and (taken or not at_least_one):
+                next_weight = entries[0].weight
+                if next_weight > weight and (taken or not at_least_one):
                     count = 0
                     break
                 taken.append(entries.popleft())
+                last = next_weight
                 weight -= last
                 served += last
             if served:

@@ -64,6 +64,24 @@ async def test_who_comes_after_a_tenant_was_alone_starts_where_that_one_was_serv
     assert owners(queue.take(4, weight=100)) == [TWO, ONE, TWO, ONE]
 
 
+async def test_a_lighter_command_that_does_not_fit_sets_no_newcomer_back() -> None:
+    queue = FairQueue()
+    put(queue, ONE, 8000, 200, 200)
+    assert len(queue.take(100, weight=8192)) == 1
+    fill(queue, TWO, 7000)
+    assert owners(queue.take(7001, weight=8192)) == [TWO] * 7000 + [ONE]
+
+
+async def test_a_heavier_command_that_does_not_fit_lets_no_newcomer_overtake() -> None:
+    queue = FairQueue()
+    fill(queue, THREE, 50)
+    queue.take(50, weight=100)
+    put(queue, ONE, *[1] * 60, 100)
+    assert len(queue.take(100, weight=60)) == 60
+    fill(queue, TWO, 200)
+    assert ONE in owners(queue.take(3, weight=8192))
+
+
 async def test_what_is_put_back_is_the_first_again_in_its_order() -> None:
     queue = FairQueue()
     waitings = fill(queue, ONE, 6)
