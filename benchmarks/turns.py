@@ -253,6 +253,8 @@ async def _run(
     database, clock = _Database(scopes, chance, cpu_s), _Clock(loop, chance)
     writers = [Writer(_Store(database), clock=clock) for _ in range(instances)]
     for writer in writers:
+        # Nothing but the database takes time here.
+        writer.loop.pace.used = lambda: 0
         writer.start()
     latencies: list[float] = []
     failed = 0

@@ -10,7 +10,7 @@ has succeeded a short time ago:
     nothing: it is alone, or is not told who is live     looks
 
 So a look that fails at one instance, as where its clock is wrong, is made by the next one. While nothing is
-due such a look succeeds, and the duty goes back: then each thing that becomes due waits for the next one anew.
+due such a look succeeds, and the duty goes back: each thing that becomes due waits for the next one anew.
 Two that look at once do no harm: what is due is changed by a command that looks at the state again.
 """
 

@@ -26,14 +26,16 @@ client_timeout_ms_max = 86_400_000
 
 # Commands that are decided at once, with nothing else running meanwhile.
 decided_at_once_max = 128
-# With so many commands in flight or more, a batch has half of them; with fewer, all of them.
+# With so many commands in flight or more, a batch has half of them; with fewer, all of them. After so many
+# more slow commits than others it has all of them, too.
 halved_commands_min = 16
+slow_commits_min = 4
 # Transfers or accounts of a batch that take less than a millisecond. After such a step the batch gives way:
 # while other tenants have requests in progress, for up to this many times the duration of the step.
 transfers_at_once_max = 128
 give_way_ratio = 4
-# Rows that are encoded at once. `decided_at_once_max` payments have fewer, so that their statement leaves
-# without delay.
+# After a table with which so many rows are encoded, others have a turn. `decided_at_once_max` payments have
+# fewer, so that their statement leaves without delay.
 rows_at_once_max = 2_048
 # Rows of a batch that one statement writes while two tenants are active; otherwise one statement writes
 # all.

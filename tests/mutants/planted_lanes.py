@@ -67,6 +67,27 @@ LANES: tuple[Mutant, ...] = (
         (f"{UNIT}::test_commands_of_a_parked_tenant_keep_their_order_through_every_stage",),
     ),
     Mutant(
+        "take-turns-however-slow-commits-are",
+        "fastpay/engine/write/pace.py",
+        "return self._slow_commits >= limits.slow_commits_min",
+        "return False",
+        ("tests/unit/engine/write/test_pace.py",),
+    ),
+    Mutant(
+        "take-turns-with-nothing-to-decide-beside-a-commit",
+        "fastpay/engine/write/pace.py",
+        "if is_ahead and not self._is_slow() else in_flight",
+        "if not self._is_slow() else in_flight",
+        ("tests/unit/engine/write/test_pace.py",),
+    ),
+    Mutant(
+        "forget-what-waits-beside-a-commit",
+        "fastpay/engine/write/loop.py",
+        "waiting = len(self.pipeline.open) + len(self.pipeline.aside) + self._queue.count_ready()",
+        "waiting = 0",
+        ("tests/unit/engine/write/test_pace.py",),
+    ),
+    Mutant(
         "count-a-command-as-served-that-did-not-fit",
         "fastpay/engine/write/queue.py",
         "                    count = 0\n",

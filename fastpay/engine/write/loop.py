@@ -78,7 +78,7 @@ class BatchLoop:
         self.wake = _Wake()
         self._prefetch = Prefetch(store, clock, failed)
         self._decider = Decider(self._prefetch, clock, background)
-        self._pace = Pace(clock)
+        self.pace = Pace(clock)
         lanes = [store.lane() for _ in range(1 + limits.book_waits)]
         self._committer, *others = (
             Committer(Transactions(one, background), self._prefetch, clock, failed) for one in (store, *lanes)
@@ -95,7 +95,7 @@ class BatchLoop:
             settled=self.wake.set,
             supervise=supervise,
         )
-        self.pipeline = Pipeline(queue, self._pace, sizes=sizes)
+        self.pipeline = Pipeline(queue, self.pace, sizes=sizes)
         self._commit_task: asyncio.Task[None] | None = None
         self._load_task: asyncio.Task[None] | None = None
         # How long the first command of what was taken together has waited, at most.
@@ -196,9 +196,10 @@ class BatchLoop:
             await self._let_load()
             return
         commands, weight = self.pipeline.room()
-        if self.pipeline.committing is None:
+        if self.pipeline.committing is None and not self.pipeline.locked_left:
             # The others are decided while these are at the database.
-            commands = min(commands, self._pace.room(len(batch), self._queue.count_ready()))
+            in_hand = len(batch) + len(aside)
+            commands = min(commands, self.pace.room(in_hand, self._queue.count_ready()))
         taken = self._queue.take(
             min(commands, limits.decided_at_once_max - len(aside)),
             weight=weight,
@@ -290,7 +291,7 @@ class BatchLoop:
             is_over = True
             self.wake.set()
 
-        patience_ns = min(self._pace.patience_ns(), limits.gather_gap_us * 1000)
+        patience_ns = min(self.pace.patience_ns(), limits.gather_gap_us * 1000)
         timer = asyncio.get_running_loop().call_later(patience_ns / 1e9, end)
         await self._wait()
         timer.cancel()
@@ -319,15 +320,16 @@ class BatchLoop:
             self._start_over(committed.left, locked_batches=committed.locked_batches)
         self._tell(committed.written)
         self.pipeline.committing = None
-        waiting = len(self.pipeline.open) + self._queue.count_ready()
-        ended_ns = self._pace.ended(begun_ns, len(batch), waiting)
-        note_times(batch.entries, begun_ns, ended_ns)
-        MEASURES.committed(batch.entries, begun_ns, ended_ns)
         self.wake.set()
         # Two turns later: the loop begins the next commit in one, which sends its statement in the other. So
         # the next batch is at the database while these are answered.
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, batch.answer, committed.results)
+        waiting = len(self.pipeline.open) + len(self.pipeline.aside) + self._queue.count_ready()
+        is_ahead = not self.pipeline.locked_left
+        ended_ns = self.pace.ended(begun_ns, len(batch), waiting, is_ahead=is_ahead)
+        note_times(batch.entries, begun_ns, ended_ns)
+        MEASURES.committed(batch.entries, begun_ns, ended_ns)
 
     def _tell(self, written: Sequence[DecidedBatch]) -> None:
         """Tell the working set and the observer what is on disk now."""

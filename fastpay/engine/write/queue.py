@@ -77,8 +77,9 @@ class FairQueue:
 
     def count_ready(self) -> int:
         """Return how many commands wait whose tenants are neither paused nor parked."""
-        withheld = self._paused | self._parked
-        return self._count - sum(len(self._queues[one].entries) for one in withheld if one in self._queues)
+        if not self._paused and not self._parked:
+            return self._count
+        return sum(len(queue.entries) for _, _, queue in self._heap)
 
     @property
     def has_parked(self) -> bool:

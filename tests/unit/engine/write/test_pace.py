@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 
 from benchmarks import samples
 from fastpay import limits
-from fastpay.clock import SystemClock
+from fastpay.clock import Clock, SystemClock
 from fastpay.domain.plan import Book
 from fastpay.engine.write.batch import DecidedBatch
 from fastpay.engine.write.pace import Pace
@@ -52,10 +53,59 @@ class Noting(MemoryStore):
 )
 def test_the_share_is_half_of_what_is_in_flight(answered: int, waiting: int, share: int) -> None:
     pace = Pace(SystemClock())
-    pace.ended(0, answered, waiting)
+    pace.ended(SystemClock.monotonic_ns(), answered, waiting)
     assert pace.share == share
     assert pace.is_enough(share)
-    assert not pace.is_enough(share * 3 // 4 - 1)
+    assert pace.is_enough(-(-share * 3 // 4))
+    assert not pace.is_enough((share * 3 - 1) // 4)
+
+
+class Paced:
+    """A pace, and 16 clients that send again once they are answered. A command takes the process 60 us."""
+
+    def __init__(self) -> None:
+        self.now_ns = self.used_ns = 0
+        self.pace = Pace(cast(Clock, self), lambda: self.used_ns)
+
+    def monotonic_ns(self) -> int:
+        """Return the clock for spans."""
+        return self.now_ns
+
+    def commits(self, count: int, *, ms: float, is_ahead: bool = True) -> int:
+        """Commit so many batches, each for so long. Return how many commands the next one waits for."""
+        for _ in range(count):
+            begun_ns, answered = self.now_ns, self.pace.share or 8
+            self.now_ns += int(ms * 1e6)
+            self.used_ns += answered * 60_000
+            self.pace.ended(begun_ns, answered, 16 - answered, is_ahead=is_ahead)
+        return self.pace.share
+
+
+def test_two_batches_take_turns_while_commits_are_not_slow_beside_the_process() -> None:
+    paced = Paced()
+    assert paced.commits(10, ms=0.5) == 8
+    # All 16 take the process less than a millisecond.
+    assert paced.commits(3, ms=12) == 8
+    assert paced.commits(1, ms=12) == 16
+    assert paced.pace.room(0, 16) == 16
+    assert paced.commits(20, ms=12) == 16
+    assert paced.commits(4, ms=0.5) == 16
+    assert paced.commits(1, ms=0.5) == 8
+    assert paced.commits(10, ms=0.5) == 8
+    assert paced.commits(1, ms=200) == 8
+
+
+def test_batches_that_are_decided_at_the_database_take_all_that_is_in_flight() -> None:
+    paced = Paced()
+    assert paced.commits(1, ms=0.5) == 8
+    paced.pace.share = 16
+    assert paced.commits(1, ms=0.5, is_ahead=False) == 16
+
+
+def test_a_batch_may_have_the_share_that_the_last_one_has_left() -> None:
+    pace = Pace(SystemClock(), lambda: 10**9)
+    pace.share = 32
+    assert pace.room(20, 3) == 12
 
 
 @pytest.mark.parametrize(
@@ -83,6 +133,29 @@ async def test_clients_that_were_answered_together_are_served_in_two_batches() -
         await asyncio.gather(*(writer.submit(submission(JOIN)) for _ in range(64)))
     assert store.sizes == [1, 32, 32, 32, 32]
     check_books(store)
+
+
+async def test_what_waits_beside_a_batch_counts_for_the_share_of_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryStore()
+    async with running(store) as writer:
+        await writer.submit(submission(JOIN))
+        store.gate.clear()
+        first = [start(writer, submission(JOIN)) for _ in range(64)]
+        await turns()
+        later = [start(writer, submission(JOIN)) for _ in range(8)]
+        counts: list[tuple[int, int]] = []
+        ended = writer.loop.pace.ended
+
+        def note(begun_ns: int, answered: int, waiting: int, *, is_ahead: bool) -> int:
+            counts.append((answered, waiting))
+            return ended(begun_ns, answered, waiting, is_ahead=is_ahead)
+
+        monkeypatch.setattr(writer.loop.pace, "ended", note)
+        store.gate.set()
+        await asyncio.gather(*first, *later)
+    assert counts == [(32, 40), (40, 0)]
 
 
 async def test_a_few_clients_are_served_in_one_batch() -> None:

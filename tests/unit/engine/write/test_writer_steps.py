@@ -152,8 +152,8 @@ async def test_a_batch_that_is_late_takes_the_commands_that_wait_already(
     store = MemoryStore()
     async with running(store) as writer:
         await writer.submit(submission(JOIN))
-        monkeypatch.setattr(writer.loop._pace, "patience_ns", lambda: -1)
-        monkeypatch.setattr(writer.loop._pace, "is_enough", lambda _: False)
+        monkeypatch.setattr(writer.loop.pace, "patience_ns", lambda: -1)
+        monkeypatch.setattr(writer.loop.pace, "is_enough", lambda _: False)
         await asyncio.gather(*(writer.submit(submission(JOIN)) for _ in range(4)))
         assert store.sizes == [1, 4]
 
@@ -165,7 +165,7 @@ async def test_a_request_that_a_busy_loop_has_not_read_yet_is_waited_for(
     # Longer than a busy machine needs from here to the callback.
     monkeypatch.setattr(limits, "gather_gap_us", 50_000)
     writer = Writer(MemoryStore(), clock=SystemClock())
-    monkeypatch.setattr(writer.loop._pace, "patience_ns", lambda: 10**9)
+    monkeypatch.setattr(writer.loop.pace, "patience_ns", lambda: 10**9)
     gathering = asyncio.create_task(writer.loop._gather())
     await asyncio.sleep(0)
     # A callback that takes longer than the gap. Only the turns of the loop after it bring a request.
