@@ -24,7 +24,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(PyObject* value)
     PyObject* PyTuple_GET_ITEM(PyObject* value, Py_ssize_t index)
     bint PyLong_CheckExact(PyObject* value)
-    long long PyLong_AsLongLong(PyObject* value) except? -1
+    int64_t PyLong_AsLongLongAndOverflow(PyObject* value, int* overflow) except? -1
     bint PyUnicode_CheckExact(PyObject* value)
     bint PyUnicode_IS_COMPACT_ASCII(PyObject* text)
     Py_ssize_t PyUnicode_GET_LENGTH(PyObject* text)
@@ -272,6 +272,7 @@ cdef Py_ssize_t _put(_Kind kind, PyObject* item, char* out) except -1:
     cdef Py_ssize_t size
     cdef const char* text
     cdef int64_t number
+    cdef int overflow = 0
     if kind == _TEXT:
         text = _text(item, &size)
         _put_32(out, <uint32_t>size)
@@ -290,10 +291,9 @@ cdef Py_ssize_t _put(_Kind kind, PyObject* item, char* out) except -1:
         return 5
     if not PyLong_CheckExact(item):
         raise TypeError("a number must be an int")
-    try:
-        number = PyLong_AsLongLong(item)
-    except OverflowError:
-        raise ValueError("a number is out of its type's range") from None
+    number = PyLong_AsLongLongAndOverflow(item, &overflow)
+    if overflow:
+        raise ValueError("a number is out of its type's range")
     if kind == _BIGINT:
         _put_32(out, 8)
         _put_64(out + 4, <uint64_t>number)

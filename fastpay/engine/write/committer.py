@@ -77,7 +77,7 @@ class Committer:
         """Commit a batch, within `commit_timeout_ms` (and `resolve_timeout_ms` after a lost commit)."""
         self._commit_by_ns = self._clock.monotonic_ns() + limits.commit_timeout_ms * 1_000_000
         try:
-            with traces.batch_span(len(batch), map(_trace_of, batch.entries)):
+            with traces.batch_span(len(batch.entries), map(_trace_of, batch.entries)):
                 return await self._carry_out(batch)
         except WrongMoment:
             _log.warning("batch_refused", commands=len(batch))

@@ -29,7 +29,13 @@ class Pipeline:
 
     def __bool__(self) -> bool:
         """Tell whether there is any command in it."""
-        return self.committing is not None or len(self.open) > 0 or bool(self.aside)
+        return self.committing is not None or bool(self.open.entries or self.aside)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the open batch is empty, and takes commands now, by the table of steps."""
+        is_empty = not self.open.entries and not self.aside and self._queue.is_ready
+        return is_empty and (self.committing is None or isinstance(self.committing, DecidedBatch))
 
     def state(self) -> tuple[OpenBatch, AtDatabase, NextCommand, Mode]:
         """Return the columns of the table of steps, except whether the loop is closing."""
@@ -39,7 +45,7 @@ class Pipeline:
 
     def room(self) -> tuple[int, int]:
         """Return how many more commands the open batch takes, and of what weight."""
-        commands, weight = self._commands_max - len(self.open), self._weight_max - self.open.weight
+        commands, weight = self._commands_max - len(self.open.entries), self._weight_max - self.open.weight
         if self.aside:
             commands -= len(self.aside)
             weight -= sum(entry.weight for entry in self.aside)
@@ -62,7 +68,7 @@ class Pipeline:
         return max(commands // self._commands_max, weight // self._weight_max) * self._pace.commit_ns
 
     def _open_batch(self, next_command: NextCommand) -> OpenBatch:
-        count = len(self.open)
+        count = len(self.open.entries)
         if not count:
             return "empty"
         is_full = count >= self._commands_max or (next_command == "waits" and self._queue.is_ready)
@@ -83,5 +89,5 @@ class Pipeline:
             return "waits" if len(self._queue) or self._queue.has_parked or self.aside else "none"
         # The first command of a batch fits whatever it weighs.
         commands, weight = self.room()
-        is_first = not len(self.open) and not self.aside
-        return "fits" if is_first or (commands > 0 and self._queue.fits(weight)) else "waits"
+        fits = not (self.open.entries or self.aside) or (commands > 0 and self._queue.fits(weight))
+        return "fits" if fits else "waits"

@@ -69,10 +69,10 @@ class Transactions:
         rows_max = limits.transfers_a_statement_max if gives_way else None
         if batch.encoded is not None and batch.encoded[0] == rows_max:
             return batch.encoded[1]
-        commands = len(batch)
+        commands = len(batch.entries)
         scope = batch.entries[0].submission.scope
         encoded = await self._background.run(scope, self._store.encode(batch.changes, rows_max))
-        if len(batch) == commands:
+        if len(batch.entries) == commands:
             batch.encoded = (rows_max, encoded)
         return encoded
 
@@ -147,8 +147,15 @@ def allowed_moments(entries: Sequence[QueuedSubmission]) -> tuple[int, int]:
     The moment of a command may be as old as a command may wait. It is older if the process or its machine was
     stopped, and ahead if the database's clock went back.
     """
-    moments = [entry.submission.moment_ms for entry in entries]
-    return max(moments) - limits.clock_skew_ms_max, min(moments) + limits.creation_ms_max
+    first_ms = last_ms = entries[0].submission.moment_ms
+    # Calls of min and max take 800 instructions each.
+    for entry in entries:
+        moment_ms = entry.submission.moment_ms
+        if moment_ms > last_ms:
+            last_ms = moment_ms
+        elif moment_ms < first_ms:
+            first_ms = moment_ms
+    return last_ms - limits.clock_skew_ms_max, first_ms + limits.creation_ms_max
 
 
 async def decide_locked(

@@ -1,11 +1,14 @@
 """The writer and the database's clock: what carries another time is neither committed nor answered."""
 
 import asyncio
+import itertools
 
 import pytest
 
 from fastpay import limits
 from fastpay.domain.customers import UpdateCustomer
+from fastpay.engine.write.queued import make_entry
+from fastpay.engine.write.transactions import allowed_moments
 from fastpay.errors import ClockSkewed, DatabaseUnavailable
 from tests.support.memory import MOMENT_MS, MemoryStore, check_books, submission
 from tests.support.world import PAY
@@ -29,6 +32,16 @@ async def test_a_batch_of_another_time_is_undone_and_may_be_tried_again(moved_ms
     assert again.original_request_id is None
     created(again)
     check_books(store)
+
+
+@pytest.mark.parametrize("numbers", list(itertools.permutations((3, 5, 9))))
+async def test_a_batch_is_as_old_as_its_first_command_and_as_new_as_its_last(
+    numbers: tuple[int, ...],
+) -> None:
+    entries = [make_entry(submission(PAY, number=number), 0) for number in numbers]
+    first_ms, last_ms = allowed_moments(entries)
+    assert first_ms == MOMENT_MS + 9 - limits.clock_skew_ms_max
+    assert last_ms == MOMENT_MS + 3 + limits.creation_ms_max
 
 
 async def test_a_command_may_have_waited_as_long_as_commands_may() -> None:

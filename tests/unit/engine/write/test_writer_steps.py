@@ -12,7 +12,12 @@ from fastpay.clock import SystemClock
 from fastpay.engine.ports import Submission
 from fastpay.engine.write import loop as module
 from fastpay.engine.write import steps
+from fastpay.engine.write.batch import DecidedBatch, UndecidedBatch
 from fastpay.engine.write.dispatcher import Dispatcher
+from fastpay.engine.write.pace import Pace
+from fastpay.engine.write.pipeline import Pipeline
+from fastpay.engine.write.queue import FairQueue
+from fastpay.engine.write.queued import make_entry
 from fastpay.engine.write.steps import AtDatabase, Mode, NextCommand, OpenBatch, Step, choose_step
 from fastpay.engine.write.writer import Writer
 from fastpay.errors import DatabaseUnavailable, OutcomeUnknown, WriterStopped
@@ -58,6 +63,21 @@ def test_every_step_is_the_one_that_the_table_names() -> None:
         assert choose_step(*arguments, closing=closing == "yes") == wanted, state
         used.add(number)
     assert used == set(range(len(rows)))
+
+
+async def test_a_batch_begins_without_a_look_at_the_table_only_where_the_table_takes_commands() -> None:
+    begun = 0
+    batches = (None, DecidedBatch(), UndecidedBatch())
+    for committing, locked_left, waits, is_aside in itertools.product(batches, (0, 1), (0, 1), (0, 1)):
+        queue, clock = FairQueue(), SystemClock()
+        pipeline = Pipeline(queue, Pace(clock), sizes=(3, 100))
+        pipeline.committing, pipeline.locked_left = committing, locked_left
+        for _ in range(waits):
+            queue.append(make_entry(submission(PAY), clock.monotonic_ns()))
+        pipeline.aside = [make_entry(submission(PAY), clock.monotonic_ns()) for _ in range(is_aside)]
+        begun += pipeline.begins
+        assert not pipeline.begins or choose_step(*pipeline.state(), closing=False) == "take"
+    assert begun == 4
 
 
 async def test_a_writer_goes_through_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
