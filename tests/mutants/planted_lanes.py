@@ -83,7 +83,7 @@ LANES: tuple[Mutant, ...] = (
     Mutant(
         "forget-what-waits-beside-a-commit",
         "fastpay/engine/write/loop.py",
-        "waiting = len(self.pipeline.open) + len(self.pipeline.aside) + self._queue.count_ready()",
+        "waiting = open_count + len(self.pipeline.aside) + self._queue.count_ready()",
         "waiting = 0",
         ("tests/unit/engine/write/test_pace.py",),
     ),
