@@ -36,6 +36,7 @@ from fastpay.engine.rollout.routes import Front
 from fastpay.engine.shares import Shares
 from fastpay.engine.timekeeper import MomentStore, Timekeeper
 from fastpay.engine.write.dispatcher import Dispatcher
+from fastpay.engine.write.ports import QueueingWriter
 from fastpay.engine.write.trial import TrialWriter
 from fastpay.engine.write.writer import Writer
 from fastpay.observability import telemetry
@@ -100,7 +101,7 @@ async def open_application(
         background = Background(shares := Shares(requests_max=settings.contended_requests_max))
         observers, follower = Observers(reader, feeds), Followers(reader, hearers.heard)
         make = partial(Writer, clock=clock, observer=observers, background=background, failed=watch.failed)
-        writer: ports.Writer = (own := _open_writer(stack, database, deadline, make, outages))
+        writer: QueueingWriter = (own := _open_writer(stack, database, deadline, make, outages))
         if settings.homes:
             homes = await open_homes(settings, membership, own, follower, clock, vault)
             writer = _keep_members(stack, deadline, homes, stopping, (counters, observers))

@@ -19,6 +19,7 @@ from fastpay.engine.processors.notices import ProcessorNotices
 from fastpay.engine.processors.settling import Settling
 from fastpay.engine.read.reader import Reader
 from fastpay.engine.timed_commands import TimedCommands
+from fastpay.engine.write.ports import QueueingWriter
 from fastpay.observability import telemetry
 from fastpay.operations.outages import Outages
 from fastpay.outbound.processors.making import ProcessorMaker
@@ -52,7 +53,7 @@ def open_processors(
 def open_live_payments(
     settings: Settings,
     pool: ReaderPool,
-    writer: Writer,
+    writer: QueueingWriter,
     reader: Reader,
     *,
     vault: Vault | None,

@@ -8,7 +8,7 @@ codings of contents: a payment must not have any of them.
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from fastpay.outbound.lookups import Lookups
 from fastpay.outbound.slots import Slots
 
 _SCHEMES = frozenset(("http", "https"))
+_TOO_LONG = "the response is too long"
 # So many are before the second character of a host, or more.
 _SCHEME_CHARS = 8
 # What names the server, and the target; a fragment is not sent.
@@ -128,21 +129,36 @@ class HttpClient:
                     while not reader.is_over:
                         await connection.heard()
                         if reader.buffered > bytes_max or reader.length > bytes_max:
-                            raise NoAnswerError("the response is too long")
+                            raise NoAnswerError(_TOO_LONG)
                     is_over = True
                     duration_ms = (SystemClock.monotonic_ns() - begun_ns) / 1_000_000
                     return Answer(reader.status, reader.fields, reader.take(), duration_ms)
                 except AnswerMalformedError as error:
-                    raise NoAnswerError(f"the server does not speak HTTP/1.1 ({error})") from error
+                    raise _no_answer(error) from error
                 except OSError as error:
                     is_silent = isinstance(error, ConnectionError) and not connection.reader.has_begun
                     if is_last or not is_silent or not connection.was_used:
-                        raise NoAnswerError(str(error) or type(error).__name__) from error
+                        raise _no_answer(error) from error
                 finally:
                     server.pool.give_back(connection, is_over=is_over)
         finally:
             self._slots.give()
         raise AssertionError("the last attempt returns or raises")
+
+    def lend(self, url: str) -> "Lent | None":
+        """Return a connection for one request to a URL, if one is kept for it and free.
+
+        Nothing is sent. None if `send` would wait for something first.
+        """
+        at = url.find("/", _SCHEME_CHARS)
+        server = self._servers.get(url[:at]) if at > 0 else None
+        if server is None or "#" in url or not self._slots.take():
+            return None
+        connection = server.pool.take_kept()
+        if connection is None:
+            self._slots.give()
+            return None
+        return Lent(self._slots, server, connection, url[at:], bytes_max=self._answer_bytes_max)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -185,6 +201,77 @@ class HttpClient:
             raise failure("there was no connection in time") from error
         except (OSError, ValueError) as error:
             raise failure(str(error) or type(error).__name__) from error
+
+
+class Lent:
+    """A connection that is lent for one request, which no coroutine waits for. It is never sent twice."""
+
+    __slots__ = (*("_begun_ns", "_bytes_max", "_connection", "_done", "_server", "_slots", "_target"),)
+
+    def __init__(
+        self, slots: Slots, server: _Server, connection: Connection, target: str, *, bytes_max: int
+    ) -> None:
+        self._slots = slots
+        self._server = server
+        self._connection = connection
+        self._target = target
+        self._bytes_max = bytes_max
+        self._begun_ns = 0
+        self._done: Callable[[Answer | NoAnswerError], None] | None = None
+
+    def send(
+        self,
+        method: str,
+        done: Callable[[Answer | NoAnswerError], None],
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_ms: int,
+    ) -> None:
+        """Send the request. `done` gets its answer, or why there is none. It must not raise.
+
+        Raises: ValueError, with nothing sent, for what is no line of a head. Then `give_back` it.
+        """
+        message = write_request(method, self._target, self._server.host, headers, body)
+        self._begun_ns, self._done = SystemClock.monotonic_ns(), done
+        connection = self._connection
+        until_s = asyncio.get_running_loop().time() + timeout_ms / 1000
+        connection.begin(method, until_s=until_s, told=self._look)
+        try:
+            connection.write(message)
+        except ConnectionError as error:
+            connection.fail(error)
+
+    def give_back(self, *, is_over: bool = False) -> None:
+        """Let go of the connection. It is kept if an answer `is_over`."""
+        self._server.pool.give_back(self._connection, is_over=is_over)
+        self._slots.give()
+
+    def _look(self) -> None:
+        """End, if the answer is here or none comes."""
+        connection = self._connection
+        reader, error, done = connection.reader, connection.error, self._done
+        assert done is not None
+        if reader.is_over and reader.buffered <= self._bytes_max:
+            milliseconds = (SystemClock.monotonic_ns() - self._begun_ns) / 1_000_000
+            answer = Answer(reader.status, reader.fields, reader.take(), milliseconds)
+            self.give_back(is_over=True)
+            done(answer)
+        elif reader.buffered > self._bytes_max or reader.length > self._bytes_max:
+            self.give_back()
+            done(NoAnswerError(_TOO_LONG))
+        elif error is not None:
+            self.give_back()
+            done(_no_answer(error))
+        else:
+            connection.read_on()
+
+
+def _no_answer(error: Exception) -> NoAnswerError:
+    """Return why there is no answer after a request has gone out."""
+    if isinstance(error, AnswerMalformedError):
+        return NoAnswerError(f"the server does not speak HTTP/1.1 ({error})")
+    return NoAnswerError(str(error) or type(error).__name__)
 
 
 def _split(url: str) -> tuple[str, str]:

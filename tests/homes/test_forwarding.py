@@ -16,7 +16,7 @@ from fastpay.domain.plan import Versioned
 from fastpay.domain.refunds import CreateRefund
 from fastpay.engine.homes import codec
 from fastpay.engine.homes.codec import UnsupportedFrame
-from fastpay.engine.ports import Submission
+from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import DeadlineExceeded, Overloaded
 from fastpay.observability import traces
 from tests.support.engine import check_books, count, make_tenant
@@ -41,8 +41,35 @@ async def test_an_instance_that_is_alone_is_its_writer_and_nothing_else(database
     async with instance(database_url) as alone:
         await alone.membership.read_moment()
         assert alone.homes.submit == alone.engine.writer.submit
+        assert alone.homes.put == alone.engine.writer.put
         assert alone.homes.admit == alone.engine.writer.admit
         assert [name for name, count in alone.homes.counts().items() if count] == ["homes_active"]
+
+
+async def test_a_command_that_nobody_waits_for_goes_home_too(
+    pair: tuple[Instance, Instance], scope: Scope
+) -> None:
+    loop = asyncio.get_running_loop()
+    replies: list[asyncio.Future[Outcome]] = []
+    for asked in pair:
+        for command in (PAY, UpdatePaymentIntent(id="pi_none")):
+            replies.append(loop.create_future())
+            asked.homes.put(asked.submission(command, scope), replies[-1])
+    given_up = loop.create_future()
+    pair[0].homes.put(pair[0].submission(PAY, scope), given_up)
+    given_up.cancel()
+    paid, refused, *others = [outcome.answer.error is None for outcome in await asyncio.gather(*replies)]
+    assert [paid, refused, *others] == [True, False, True, False]
+    home, asked = home_of(scope, *pair)
+    assert asked.count("forwarded") == home.count("served") >= 2
+    assert home.count("local") >= 2
+    # A failure is told as well.
+    for one in pair:
+        await one.engine.writer.close()
+    refused_later = loop.create_future()
+    asked.homes.put(asked.submission(PAY, scope), refused_later)
+    with pytest.raises(Overloaded):
+        await refused_later
 
 
 async def test_the_next_oldest_is_the_home_at_once_when_the_connection_to_the_home_ends(

@@ -283,9 +283,9 @@ PROCESSORS = (
     ),
     Mutant(
         "change-the-answer-of-one-who-was-told-processing",
-        CALLS,
-        "is_last and is_early and not waiting.is_over:",
-        "is_last:",
+        "fastpay/engine/processors/recording.py",
+        "(is_last and is_early and not waiting.is_over)",
+        "is_last",
         (WAITED,),
     ),
     Mutant(

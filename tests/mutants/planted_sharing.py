@@ -40,6 +40,13 @@ SHARING: tuple[Mutant, ...] = (
         (CALLS,),
     ),
     Mutant(
+        "count-calls-without-a-task-that-have-ended",
+        "fastpay/engine/processors/direct.py",
+        "        self._is_over = True\n        self._in_flight.remove(self)\n        self._waiting.end()\n",
+        "        self._is_over = True\n        self._waiting.end()\n",
+        ("tests/processors/test_calls.py::test_a_tenant_whose_processor_hangs_leaves_room_for_others",),
+    ),
+    Mutant(
         "settle-live-payments-as-debits",
         "fastpay/store/sql/list_processing_debits.sql",
         "where status = 'processing' and not livemode and",

@@ -10,7 +10,7 @@ from fastpay import limits
 from fastpay.domain.objects import PaymentIntent
 from fastpay.engine.expiry import Expirer
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Outcome, Reply, Submission
 from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import Declaration, Order
 from fastpay.engine.timed_commands import TimedCommands
@@ -18,8 +18,20 @@ from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.engine import CLOCK, engine, make_tenant
-from tests.support.fake_processor import CARD_NUMBER, FakeProcessor, FakeProcessors, saying
+from tests.support.fake_processor import (
+    CARD_NUMBER,
+    FakeProcessor,
+    FakeProcessors,
+    PromptFakeProcessor,
+    saying,
+)
 from tests.support.live_shop import CARD, Shop, select, shop, until, until_async
+
+
+@pytest.fixture(autouse=True, params=[FakeProcessor, PromptFakeProcessor], ids=["a task", "no task"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test done twice: calls are tasks, or need none."""
+    monkeypatch.setattr(f"{__name__}.FakeProcessor", request.param)
 
 
 def status_of(outcome: Outcome) -> str:
@@ -227,6 +239,10 @@ async def test_a_stop_leaves_calls_to_the_janitor(database_url: str) -> None:
         assert (await own.attempt()).status == "open"
         await own.janitor.inquire()
         assert (await own.intent()).status == "requires_payment_method"
+        processor.gate.set()
+        await asyncio.sleep(0.01)
+        # What comes after the stop is not recorded.
+        assert own.calls.counts()["processor_approved"] == 0
 
 
 async def test_a_payment_that_waits_for_its_processor_is_no_debit_that_time_settles(
@@ -279,13 +295,15 @@ async def test_a_tenant_whose_processor_hangs_leaves_room_for_others(database_ur
         await own.route()
 
 
+@pytest.mark.parametrize("is_queued", [True, False])
 async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, monkeypatch: pytest.MonkeyPatch, is_queued: bool
 ) -> None:
     processor = FakeProcessor()
     monkeypatch.setattr(limits, "record_retry_ms", 1)
     async with shop(database_url, acquirer=processor) as own:
-        submit, failures = own.instance.writer.submit, 3
+        writer, failures = own.instance.writer, 3
+        submit, put = writer.submit, writer.put
 
         async def fail(submission: Submission) -> Outcome:
             nonlocal failures
@@ -294,7 +312,18 @@ async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
                 raise DatabaseUnavailable("away")
             return await submit(submission)
 
-        monkeypatch.setattr(own.instance.writer, "submit", fail)
+        def fail_later(submission: Submission, reply: Reply) -> None:
+            nonlocal failures
+            if isinstance(reply, asyncio.Future):
+                put(submission, reply)
+                return
+            failures -= 1
+            if not is_queued:
+                raise DatabaseUnavailable("away")
+            asyncio.get_running_loop().call_soon(reply.set_exception, DatabaseUnavailable("away"))
+
+        monkeypatch.setattr(writer, "submit", fail)
+        monkeypatch.setattr(writer, "put", fail_later)
         # Its key's answer may have changed: the client has to ask.
         with pytest.raises(DatabaseUnavailable):
             await own.pay(key="order")

@@ -13,10 +13,16 @@ from fastpay.engine.processors.configuration_ports import Configured, Secrets
 from fastpay.outbound.processors.making import ProcessorMaker
 from tests.processors.test_calls import status_of
 from tests.support.engine import CLOCK
-from tests.support.fake_processor import FakeProcessor, saying
+from tests.support.fake_processor import FakeProcessor, PromptFakeProcessor, saying
 from tests.support.live_shop import shop, until
 
 SECRETS = Secrets(secret=f"whsec_{'a' * 32}")
+
+
+@pytest.fixture(autouse=True, params=[FakeProcessor, PromptFakeProcessor], ids=["a task", "no task"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test done twice: calls are tasks, or need none."""
+    monkeypatch.setattr(f"{__name__}.FakeProcessor", request.param)
 
 
 async def test_an_order_that_was_held_up_for_long_is_not_sent_any_more(

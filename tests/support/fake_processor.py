@@ -61,6 +61,29 @@ class FakeProcessor:
         return None
 
 
+class PromptFakeProcessor(FakeProcessor):
+    """Satisfies `PromptProcessor`. It does the same, in a task of its own."""
+
+    def __init__(self, declaration: Declaration | None = None) -> None:
+        super().__init__(declaration)
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def send_nowait(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        """Carry out an order, or not."""
+        task = asyncio.get_running_loop().create_task(self._carry_out(order, done, timeout_ms))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return True
+
+    async def _carry_out(self, order: Order, done: Callable[[Outcome], None], timeout_ms: int) -> None:
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                outcome = await self.carry_out(order, timeout_ms=timeout_ms)
+        except Exception:  # noqa: BLE001  it raises what a test says
+            outcome = Outcome(status="unknown", reason="the call failed")
+        done(outcome)
+
+
 class FakeProcessors:
     """Satisfies `Processors`: every tenant has these, the first choice first."""
 

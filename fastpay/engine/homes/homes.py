@@ -20,6 +20,7 @@ and no client is told anything before the database was asked.
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from fastpay.engine.homes.link import Link, Unanswered, Unbegun
 from fastpay.engine.homes.membership import Membership
 from fastpay.engine.homes.ports import Follower, Member, Network, OwnWriter
 from fastpay.engine.homes.serving import Serving
-from fastpay.engine.ports import Outcome, Submission
+from fastpay.engine.ports import Outcome, Reply, Submission
 from fastpay.errors import DatabaseUnavailable, FastpayError, OutcomeUnknown
 from fastpay.observability import telemetry
 
@@ -52,8 +53,8 @@ _UNKNOWN_BY_KEY = (
 class Homes:
     """Satisfies `Writer`: forwards commands to the homes of their tenants, and serves as a home.
 
-    `admit` and `submit` are those of the writer itself while there are no other members. So an instance that
-    is alone does nothing of this.
+    `admit`, `submit` and `put` are those of the writer itself while there are no other members. So an
+    instance that is alone does nothing of this.
     """
 
     def __init__(
@@ -76,6 +77,8 @@ class Homes:
         self.serving = Serving(own, writer, clock=clock, notice_of_new_ms=notice_of_new_ms)
         self.admit: Callable[[Scope], None] = writer.admit
         self.submit: Callable[[Submission], Coroutine[Any, Any, Outcome]] = writer.submit
+        self.put: Callable[[Submission, Reply], None] = writer.put
+        self._put_elsewhere: set[asyncio.Task[Outcome]] = set()
         self._links: dict[str, Link] = {}
         # By tenant and mode; None stands for this instance.
         self._homes: dict[Scope, Link | None] = {}
@@ -143,6 +146,7 @@ class Homes:
         alone = not self._links
         self.admit = self._writer.admit if alone else self._admit
         self.submit = self._writer.submit if alone else self._submit
+        self.put = self._writer.put if alone else self._put
         members_count = len(self._links) + 1
         _log.info("homes_changed", member=self._own.member_id, members=members_count, homes=home_count)
 
@@ -210,6 +214,27 @@ class Homes:
         if submission.timing is not None:
             submission.timing.end("home", self._clock.monotonic_ns())
         return outcome
+
+    def _put(self, submission: Submission, reply: Reply) -> None:
+        """Queue a command wherever it is written. Raises: see `Writer.put`."""
+        if self._home(submission.scope) is None:
+            self._local += 1
+            self._writer.put(submission, reply)
+            return
+        task = asyncio.get_running_loop().create_task(self._submit(submission), name="put elsewhere")
+        self._put_elsewhere.add(task)
+        task.add_done_callback(partial(self._tell, reply))
+
+    def _tell(self, reply: Reply, task: "asyncio.Task[Outcome]") -> None:
+        """Give a reply what became of a command."""
+        self._put_elsewhere.discard(task)
+        if task.cancelled() or reply.done():
+            return
+        error = task.exception()
+        if error is None:
+            reply.set_result(task.result())
+        elif isinstance(error, Exception):
+            reply.set_exception(error)
 
     async def _fall_back(self, submission: Submission, reason: str) -> Outcome:
         self._fallbacks[reason] += 1

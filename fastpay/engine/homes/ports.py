@@ -6,7 +6,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from fastpay.domain.identifiers import Scope
-from fastpay.engine.ports import Commit, Reply, Submission, Writer
+from fastpay.engine.ports import Commit
+from fastpay.engine.write.ports import QueueingWriter
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -90,7 +91,7 @@ class Network(Protocol):
         """Accept no more connections."""
 
 
-class OwnWriter(Writer, Protocol):
+class OwnWriter(QueueingWriter, Protocol):
     """The writer of this instance, as homes see it."""
 
     def counts(self) -> Mapping[str, int]:
@@ -98,12 +99,6 @@ class OwnWriter(Writer, Protocol):
 
     def take_waited_ms(self) -> int:
         """Return how long commands have waited in the queue since the last call, at most."""
-
-    def put(self, submission: Submission, reply: Reply) -> None:
-        """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.
-
-        Raises: Overloaded, WriterStopped.
-        """
 
 
 class Follower(Protocol):

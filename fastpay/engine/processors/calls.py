@@ -4,6 +4,8 @@
                              \\                                        /
     call                      carry_out (no transaction) -> command 2
 
+A plain call needs no task (`direct.py`).
+
 The call belongs to the instance and not to the request: a client that leaves, or has waited for `wait_ms`,
 changes nothing about it. Whether command 2 has the final answer to the request's key is decided when it is
 sent: only while the request still waits. After that the request waits for it, however long it takes, so
@@ -13,88 +15,41 @@ If the process ends here, an open attempt is left, and the janitor of any instan
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol
 
 import msgspec
 
 from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.domain import outcomes
-from fastpay.domain.actions import AwaitAction
 from fastpay.domain.error_links import NO_LINKS, ErrorLinks
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.objects import PaymentIntent
 from fastpay.domain.processor_objects import NO_CURRENCY, Attempt, AttemptTerms, Route
 from fastpay.domain.setup_objects import SetupIntent
 from fastpay.engine.identity import IdentifierFactory
-from fastpay.engine.ports import Outcome, Submission, Writer
+from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.processors import ports
 from fastpay.engine.processors.alarms import Alarms
+from fastpay.engine.processors.direct import DirectCall
 from fastpay.engine.processors.in_flight import InFlight
+from fastpay.engine.processors.recording import Recorder
 from fastpay.engine.processors.results import command_of, order_of, result_of
 from fastpay.engine.processors.routed import FollowUp, Routed
 from fastpay.engine.processors.routed import order as first_order
 from fastpay.engine.processors.saving import keep
-from fastpay.engine.write.idempotency import submission_digest
-from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
+from fastpay.engine.processors.waiting import Waiting
+from fastpay.engine.write.ports import QueueingWriter
 from fastpay.observability import telemetry, traces
 
 _log = telemetry.Log("fastpay.processors")
 
-# The command was not carried out, or may have been: to send it again changes nothing.
-_MAY_PASS = (ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped)
 
-_STOPPED = (
-    "The server stopped before it knew whether the payment's outcome was written. Send the request again "
-    "with the same idempotency key to learn what became of it."
-)
-
-
-class _Waiting:
-    """A request that waits for the outcome of a call.
-
-    `answer` is what the request answers with. With `is_final` command 2 is about to be sent, or was: then the
-    request waits for it, and no longer for `until_ns` at most. `reference` is the attempt whose call is on
-    its way.
-    """
-
-    __slots__ = (
-        *("answer", "is_final", "is_over", "is_uncertain"),
-        *("outcome", "reference", "submission", "until_ns"),
-    )
-
-    def __init__(
-        self,
-        submission: Submission,
-        outcome: Outcome,
-        until_ns: int,
-        answer: "asyncio.Future[Outcome]",
-    ) -> None:
-        self.submission = submission
-        self.outcome = outcome
-        self.until_ns = until_ns
-        self.reference = ""
-        self.is_over = False
-        # Whether a command may have changed the answer to the request's key, and has not said so yet.
-        self.is_uncertain = False
-        self.is_final = False
-        self.answer = answer
-
-    def tell(self, answer: Outcome | Exception) -> None:
-        """Give the request its answer, once."""
-        if self.answer.done():
-            return
-        if isinstance(answer, Exception):
-            self.answer.set_exception(answer)
-            # The client may have left, and nobody looks at it then.
-            self.answer.exception()
-        else:
-            self.answer.set_result(answer)
-
-    def expire(self) -> None:
-        """End the wait with the answer of command 1, unless the one of command 2 has begun to come."""
-        if not self.is_final and not self.answer.done():
-            self.is_over = True
-            self.answer.set_result(self.outcome)
+class _SendNowait(Protocol):
+    def __call__(self, order: ports.Order, done: Callable[[ports.Outcome], None], *, timeout_ms: int) -> bool:
+        """As `PromptProcessor.send_nowait`."""
 
 
 class CallTimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +67,7 @@ class ProcessorCalls:
     def __init__(
         self,
         processors: ports.Processors,
-        writer: Writer,
+        writer: QueueingWriter,
         *,
         clock: Clock,
         identifiers: IdentifierFactory,
@@ -120,7 +75,7 @@ class ProcessorCalls:
         calls_max: int = limits.processor_calls_max,
     ) -> None:
         self._processors = processors
-        self._writer = writer
+        self._recorder = Recorder(writer, clock=clock, identifiers=identifiers)
         self._clock = clock
         self._identifiers = identifiers
         times = times or CallTimes()
@@ -133,7 +88,7 @@ class ProcessorCalls:
         self._is_closed = False
         self._outcomes = dict.fromkeys(_COUNTED, 0)
         # By how long requests wait: all live ones equally long, and those with test cards shorter.
-        self._waits: dict[int, Alarms[_Waiting]] = {}
+        self._waits: dict[int, Alarms[Waiting]] = {}
 
     def counts(self) -> dict[str, int]:
         """Return how many calls had each outcome, and how many are in flight."""
@@ -230,11 +185,16 @@ class ProcessorCalls:
             routed = _begun_by(outcome)
         wait_ms = (routed.route if isinstance(routed, Routed) else routed.terms).wait_ms
         until_ns = self._clock.monotonic_ns() + wait_ms * 1_000_000
-        waiting = _Waiting(submission, outcome, until_ns, asyncio.get_running_loop().create_future())
-        self._in_flight.start(submission.scope, self._carry_out(routed, waiting))
+        waiting = Waiting(submission, outcome, until_ns, asyncio.get_running_loop().create_future())
+        if not isinstance(routed, Routed):
+            steps = partial(self._follow_up, routed, waiting)
+            self._in_flight.start(submission.scope, self.carry_out(waiting, steps))
+        elif not self._send_nowait(routed, waiting):
+            steps = partial(self.authorize, routed, waiting)
+            self._in_flight.start(submission.scope, self.carry_out(waiting, steps))
         waits = self._waits.get(wait_ms)
         if waits is None:
-            waits = self._waits[wait_ms] = Alarms(wait_ms / 1000, _Waiting.expire)
+            waits = self._waits[wait_ms] = Alarms(wait_ms / 1000, Waiting.expire)
         waits.add(waiting)
         try:
             # Nobody else waits for it: if the client leaves, it is canceled, and the call goes on.
@@ -250,33 +210,54 @@ class ProcessorCalls:
             inquiry_s=self._inquiry_s,
         )
 
-    async def _carry_out(self, routed: Routed | FollowUp, waiting: _Waiting) -> None:
-        """Do what command 1 has written, and give the request its answer."""
+    def _send_nowait(self, routed: Routed, waiting: Waiting) -> bool:
+        """Begin a call that needs no task so far, or return False: nothing was sent."""
+        chosen, submission = routed.chosen[0], waiting.submission
+        send: _SendNowait | None = getattr(chosen.processor, "send_nowait", None)
+        # A call of a traced request has a span, and a task the context for it.
+        if send is None or submission.trace is not None or self._is_late(submission.moment_ms):
+            return False
+        call = DirectCall(routed, waiting, steps=self, in_flight=self._in_flight, recorder=self._recorder)
+        waiting.reference = routed.route.reference
+        self._in_flight.add(submission.scope, call)
+        try:
+            if send(
+                first_order(routed.route, _intent(waiting), routed),
+                call.answered,
+                timeout_ms=self._timeout_ms,
+            ):
+                return True
+        except Exception as error:  # noqa: BLE001  anything may have happened
+            call.answered(_failed(waiting.reference, error))
+            return True
+        self._in_flight.remove(call)
+        return False
+
+    async def carry_out(self, waiting: Waiting, steps: Callable[[], Awaitable[object]]) -> None:
+        """Do these steps, and give the request its answer."""
         if waiting.submission.trace is not None:
             # This task has a context of its own.
             traces.calling.set(waiting.submission.trace)
         try:
-            if isinstance(routed, Routed):
-                await self._authorize(routed, waiting)
-            else:
-                await self._follow_up(routed, waiting)
+            await steps()
         except Exception:  # noqa: BLE001  the attempt is open, and the janitor goes on
             _log.exception("processor_call_failed", attempt=waiting.reference)
         finally:
-            if not waiting.answer.done():
-                # Nothing is known, or this process stops: the payment is processing.
-                waiting.tell(DatabaseUnavailable(_STOPPED) if waiting.is_uncertain else waiting.outcome)
+            waiting.end()
 
-    async def _authorize(self, routed: Routed, waiting: _Waiting) -> None:
-        """Call one processor after the other, as long as nothing was done, and record each outcome."""
-        shown = waiting.outcome.answer.object_id
-        intent = waiting.outcome.objects[shown or ""].object
-        assert isinstance(intent, _INTENTS)
+    async def authorize(self, routed: Routed, waiting: Waiting, said: ports.Outcome | None = None) -> None:
+        """Call one processor after the other, as long as nothing was done, and record each outcome.
+
+        With `said` the first one was called, and has said that.
+        """
+        shown, intent = waiting.outcome.answer.object_id, _intent(waiting)
         route, begun_ms = routed.route, waiting.submission.moment_ms
         for number, chosen in enumerate(routed.chosen, 1):
             waiting.reference = route.reference
-            order = first_order(route, intent, routed)
-            outcome = await self._call(chosen, order, begun_ms)
+            if said is None:
+                order = first_order(route, intent, routed)
+                said = await self._call(chosen, order, begun_ms)
+            outcome, said = said, None
             may_go_on = outcome.status in outcomes.NOTHING_DONE and number < len(routed.chosen)
             following = self._route(routed.chosen[number]) if may_go_on else None
             command = command_of(
@@ -289,12 +270,12 @@ class ProcessorCalls:
                 # Before the outcome: a payment that has succeeded can be followed by another one.
                 scope = waiting.submission.scope
                 await keep(self._processors, scope, intent.payment_method, chosen.name, outcome)
-            recorded_ms = await self._record(waiting, command, is_last=following is None)
+            recorded_ms = await self._recorder.record(waiting, command, is_last=following is None)
             if following is None or recorded_ms is None:
                 break
             route, begun_ms = following, recorded_ms
 
-    async def _follow_up(self, followed: FollowUp, waiting: _Waiting) -> None:
+    async def _follow_up(self, followed: FollowUp, waiting: Waiting) -> None:
         """Call the processor that has authorized the payment, and no other one, and record the outcome."""
         scope, waiting.reference = waiting.submission.scope, followed.terms.reference
         attempt = waiting.outcome.objects[waiting.reference].object
@@ -307,7 +288,7 @@ class ProcessorCalls:
         if result is not None:
             shown = waiting.outcome.answer.object_id
             command = outcomes.RecordOutcome(id=attempt.id, result=result, shown=shown, links=followed.links)
-            await self._record(waiting, command, is_last=True)
+            await self._recorder.record(waiting, command, is_last=True)
 
     async def _call(self, chosen: ports.Chosen, order: ports.Order, begun_ms: int) -> ports.Outcome:
         """Carry out an order. What takes too long, or fails by a fault of ours, has an unknown outcome.
@@ -316,7 +297,7 @@ class ProcessorCalls:
         it is not sent any more if a database that was down has held it up for a part of that.
         """
         try:
-            if self._clock.now_ms() - begun_ms > self._sending_ms:
+            if self._is_late(begun_ms):
                 outcome = ports.Outcome(status="not_sent", reason="it was too late to send it")
             else:
                 call = chosen.processor.carry_out(order, timeout_ms=self._timeout_ms)
@@ -324,71 +305,25 @@ class ProcessorCalls:
         except TimeoutError:
             outcome = ports.Outcome(status="unknown", reason="the processor did not answer in time")
         except Exception as error:  # noqa: BLE001  anything may have happened
-            # The text of the error may hold what was sent.
-            _log.error("processor_call_failed", attempt=order.reference, error=type(error).__name__)
-            outcome = ports.Outcome(status="unknown", reason="the call failed")
+            outcome = _failed(order.reference, error)
+        self.note(chosen.name, order.reference, outcome)
+        return outcome
+
+    def _is_late(self, begun_ms: int) -> bool:
+        """Tell whether an order is not sent any more whose attempt was begun then."""
+        return self._clock.now_ms() - begun_ms > self._sending_ms
+
+    def note(self, processor: str, reference: str, outcome: ports.Outcome) -> None:
+        """Count an outcome, and log one that is not plain."""
         self._outcomes[outcome.status] += 1
         if outcome.status not in {"approved", "declined"}:
             _log.warning(
                 "processor_call_ended",
-                attempt=order.reference,
-                processor=chosen.name,
+                attempt=reference,
+                processor=processor,
                 status=outcome.status,
                 reason=outcome.reason,
             )
-        return outcome
-
-    async def _record(
-        self, waiting: _Waiting, command: outcomes.RecordOutcome | AwaitAction, *, is_last: bool
-    ) -> int | None:
-        """Write an outcome, and return when its command was made, in milliseconds since 1970.
-
-        None if the payment does not go on: this outcome is the last one, or a webhook or an inquiry has ended
-        the attempt, so that there is no next one. A failure that may pass is tried again, since nobody else
-        knows the outcome.
-        """
-        is_early = self._clock.monotonic_ns() < waiting.until_ns
-        if is_waited_for := is_last and is_early and not waiting.is_over:
-            waiting.is_final = True
-        for attempt in range(1, limits.record_attempts_max + 1):
-            amends = b""
-            if is_waited_for and attempt == 1:
-                amends = waiting.submission.digest or submission_digest(waiting.submission)
-            waiting.is_uncertain = waiting.is_uncertain or bool(amends)
-            try:
-                submission = self._submission(waiting.submission, command, amends)
-                outcome = await self._writer.submit(submission)
-            except _MAY_PASS as error:
-                # The key's answer may have changed or not: the client has to ask again.
-                waiting.tell(error)
-                if attempt == limits.record_attempts_max:
-                    raise
-                pause_ms = min(limits.record_retry_ms << attempt, limits.record_retry_ms_max)
-                await asyncio.sleep(pause_ms / 1000)
-                continue
-            if outcome.answer.object_id is None:
-                # Somebody else has recorded it, or it contradicts what is known: the key's answer stays.
-                waiting.is_uncertain = False
-                return None
-            if is_waited_for:
-                waiting.tell(outcome)
-            return submission.moment_ms if not is_last and _is_processing(outcome) else None
-        raise AssertionError("the last attempt returns or raises")
-
-    def _submission(
-        self, first: Submission, command: outcomes.RecordOutcome | AwaitAction, amends: bytes
-    ) -> Submission:
-        stamp = self._identifiers.stamp()
-        return Submission(
-            scope=first.scope,
-            command=command,
-            request_id=first.request_id,
-            moment_ms=stamp.moment_ms,
-            head=stamp.head,
-            tail=stamp.tail,
-            expand=first.expand,
-            amends=amends,
-        )
 
 
 # A union would be made anew for each call.
@@ -396,11 +331,17 @@ _INTENTS = (PaymentIntent, SetupIntent)
 _COUNTED = ("approved", "declined", "requires_action", "pending", "refused", "not_sent", "unknown")
 
 
-def _is_processing(outcome: Outcome) -> bool:
-    shown = outcome.objects.get(outcome.answer.object_id or "")
-    return (
-        shown is not None and isinstance(shown.object, PaymentIntent) and shown.object.status == "processing"
-    )
+def _intent(waiting: Waiting) -> PaymentIntent | SetupIntent:
+    """Return the payment or the setup as command 1 has left it."""
+    intent = waiting.outcome.objects[waiting.outcome.answer.object_id or ""].object
+    assert isinstance(intent, _INTENTS)
+    return intent
+
+
+def _failed(reference: str, error: Exception) -> ports.Outcome:
+    """Return what is known after a fault of ours, and log it: its text may hold what was sent."""
+    _log.error("processor_call_failed", attempt=reference, error=type(error).__name__)
+    return ports.Outcome(status="unknown", reason="the call failed")
 
 
 def _begun_by(outcome: Outcome) -> FollowUp:

@@ -9,7 +9,7 @@ IEEE/ACM Transactions on Networking 6 (1998).
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
@@ -19,24 +19,31 @@ from fastpay.errors import Overloaded
 _Answer = TypeVar("_Answer")
 
 
+class Cancellable(Protocol):
+    """A call: a task, or what needs none."""
+
+    def cancel(self) -> object:
+        """End it. What is no task removes itself."""
+
+
 class InFlight:
-    """The tasks that call processors for live payments of this instance."""
+    """The calls to processors for live payments of this instance."""
 
     def __init__(self, calls_max: int, *, timeout_ms: int = limits.processor_timeout_ms) -> None:
         self.calls_max = calls_max
         self._timeout_s = timeout_ms / 1000
-        self._tasks: dict[asyncio.Task[None], Scope] = {}
+        self._calls: dict[Cancellable, Scope] = {}
         self._counts: dict[Scope, int] = {}
         # Cancels those that take too long. Made with the first call, since it needs the event loop.
         self._alarms: Alarms[asyncio.Task[object]] | None = None
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._tasks)
+        return len(self._calls)
 
     def admit(self, scope: Scope) -> None:
         """Raise Overloaded if a tenant may begin no more."""
-        free = self.calls_max - len(self._tasks)
+        free = self.calls_max - len(self._calls)
         if free <= 0:
             raise Overloaded("Too many payments wait for their processors. Try again in a little while.")
         if self._counts.get(scope, 0) >= limits.processor_calls_free_factor * free:
@@ -45,21 +52,35 @@ class InFlight:
             )
 
     def start(self, scope: Scope, call: Coroutine[object, object, None]) -> None:
-        """Start a call."""
+        """Start a call as a task."""
         # Without a name of its own each one gets a number as its name, which has to be formatted. uvloop's
         # `create_task` gives it a name afterwards, which takes 2,500 instructions more.
         task = asyncio.Task(call, loop=asyncio.get_running_loop(), name="call a processor")
-        self._tasks[task] = scope
+        self.add(scope, task)
+        task.add_done_callback(self.remove)
+
+    def add(self, scope: Scope, call: Cancellable) -> None:
+        """Count a call, until `remove`."""
+        self._calls[call] = scope
         self._counts[scope] = self._counts.get(scope, 0) + 1
-        task.add_done_callback(self._end)
+
+    def remove(self, call: Cancellable) -> None:
+        """Count a call no more."""
+        scope = self._calls.pop(call)
+        left = self._counts[scope] - 1
+        if left:
+            self._counts[scope] = left
+        else:
+            del self._counts[scope]
 
     async def cancel(self) -> None:
         """Cancel all of them, and return when they have ended."""
         if self._alarms is not None:
             self._alarms.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
+        calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+        tasks = (call for call in calls if isinstance(call, asyncio.Task))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def in_time(self, call: Awaitable[_Answer]) -> _Answer:
@@ -79,11 +100,3 @@ class InFlight:
             raise TimeoutError from error
         finally:
             alarms.remove(task)
-
-    def _end(self, task: "asyncio.Task[None]") -> None:
-        scope = self._tasks.pop(task)
-        left = self._counts[scope] - 1
-        if left:
-            self._counts[scope] = left
-        else:
-            del self._counts[scope]

@@ -15,7 +15,7 @@ these:
 Only after `not_sent`, `refused`, or a decline that allows it may another processor be asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -171,6 +171,17 @@ class Processor(Protocol):
 
     async def check(self, *, timeout_ms: int) -> str | None:
         """Return None if the processor answers and accepts our credentials, or else the reason."""
+
+
+class PromptProcessor(Processor, Protocol):
+    """A processor that can send an order without a wait. Others need not have this."""
+
+    def send_nowait(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        """Send an order once within this turn of the event loop, or return False: nothing was sent.
+
+        Then `carry_out` would wait for something first. `done` gets the outcome within the time, once,
+        perhaps before this returns. It must not raise.
+        """
 
 
 class AttemptReader(Protocol):

@@ -1,4 +1,4 @@
-"""What the write path needs from the database."""
+"""What the write path needs from the database, and what it offers to who does not wait in a coroutine."""
 
 from collections.abc import Generator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,7 +10,7 @@ from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.ledger import Account
 from fastpay.domain.plan import Book, Versioned
-from fastpay.engine.ports import Changes, IdempotencyRow
+from fastpay.engine.ports import Changes, IdempotencyRow, Reply, Submission, Writer
 
 
 class Encoded(msgspec.Struct, frozen=True, gc=False):
@@ -122,3 +122,13 @@ class BatchWork(Protocol):
 
     async def __call__(self, transaction: BatchTransaction) -> None:
         """Do it."""
+
+
+class QueueingWriter(Writer, Protocol):
+    """A writer for who does not wait in a coroutine."""
+
+    def put(self, submission: Submission, reply: Reply) -> None:
+        """Queue a command. The reply gets what `submit` would return, or raise once the command is queued.
+
+        Raises: Overloaded, WriterStopped.
+        """

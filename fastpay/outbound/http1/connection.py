@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
             "_is_writing_paused",
             "_loop",
             "_noticed",
+            "_told",
             "_transport",
         ),
         *("_turns", "error", "is_awaited", "is_idle", "is_open", "reader", "since", "until_s", "was_used"),
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._heard: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._noticed: Callable[[], None] | None = None
+        self._told: Callable[[], None] | None = None
         self._is_reading_paused = self._is_writing_paused = False
         self.reader = AnswerReader()
         self.error: Exception | None = None
@@ -70,15 +72,21 @@ class Connection(asyncio.Protocol):
         self.was_used = False
 
     def begin(
-        self, method: str, noticed: Callable[[], None] | None = None, *, until_s: float = math.inf
+        self,
+        method: str,
+        noticed: Callable[[], None] | None = None,
+        *,
+        until_s: float = math.inf,
+        told: Callable[[], None] | None = None,
     ) -> None:
         """Expect an answer, until this time of the event loop's clock.
 
-        `noticed` is called once if the answer is not over at the next look.
+        `noticed` is called once if the answer is not over at the next look. `told` is for who does not wait
+        for `heard`: it is called each time when more came of the answer, and when nothing more comes.
         """
         self.reader.expect(method)
         turns = self._turns
-        self._noticed, self.since, self.until_s = noticed, turns.now, until_s
+        self._noticed, self._told, self.since, self.until_s = noticed, told, turns.now, until_s
         self.is_idle = self.is_awaited = False
         if until_s < turns.due_s:  # noqa: PLR1730  every request comes here, and a call takes longer
             turns.due_s = until_s
@@ -107,15 +115,19 @@ class Connection(asyncio.Protocol):
         """Return what is done once more came of the answer. Raises: what ended the connection."""
         if self.error is not None:
             raise self.error
-        if self._is_reading_paused and self._transport is not None:
-            self._transport.resume_reading()
-            self._is_reading_paused, self.since = False, self._turns.now
+        self.read_on()
         self._heard = self._loop.create_future()
         return self._heard
 
+    def read_on(self) -> None:
+        """Read again, after more of the answer came than somebody had to take."""
+        if self._is_reading_paused and self._transport is not None:
+            self._transport.resume_reading()
+            self._is_reading_paused, self.since = False, self._turns.now
+
     def release(self) -> bool:
         """Let go of the connection after an answer; return whether it may have another request."""
-        self._noticed, self.is_awaited = None, False
+        self._noticed, self._told, self.is_awaited = None, None, False
         if not self.is_open or not self.reader.keeps or self._is_writing_paused:
             self.close()
             return False
@@ -137,7 +149,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection, for which nobody waits any more."""
-        self.is_open, self._noticed = False, None
+        self.is_open, self._noticed, self._told = False, None, None
         if self._transport is not None:
             # Politely, which says goodbye over TLS, unless there is something left to send.
             if self.is_idle or (self.reader.is_over and not self._is_writing_paused):
@@ -226,6 +238,10 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
+        if self._told is not None:
+            # The last that happens in a turn: it may let go of the connection.
+            self._told()
+            return
         if self._heard is not None and not self._heard.done():
             self._heard.set_result(None)
         if self.error is not None:

@@ -14,7 +14,7 @@ from fastpay import limits
 from fastpay.clock import Clock
 from fastpay.engine.processors.ports import Order, Outcome
 from fastpay.observability import traces
-from fastpay.outbound.http import Answer, HttpClient, NoAnswerError, NotSentError
+from fastpay.outbound.http import Answer, HttpClient, Lent, NoAnswerError, NotSentError
 from fastpay.outbound.slots import Slots
 
 _Shape = TypeVar("_Shape")
@@ -81,6 +81,22 @@ class Calls:
             self._slots.give()
             if tracer is not None and trace is not None:
                 tracer.called(trace, method, self._url, status=status)
+
+    def lend(self, target: str) -> Lent | None:
+        """Return a connection for one request, if `send` would not wait for one. `ended` is called after it.
+
+        For calls that are not traced.
+        """
+        if not self._slots.take():
+            return None
+        lent = self._client.lend(self._url + target)
+        if lent is None:
+            self._slots.give()
+        return lent
+
+    def ended(self) -> None:
+        """Note that a request is over whose connection was lent."""
+        self._slots.give()
 
     async def _wait_for_slot(self, deadline: Deadline) -> None:
         try:

@@ -6,7 +6,7 @@ check       GET URL/operations, signed
 """
 
 import hmac
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -26,10 +26,13 @@ from fastpay.engine.processors.ports import (
     Outcome,
     Retry,
 )
+from fastpay.observability import telemetry
 from fastpay.outbound.http import Answer, NoAnswerError
 from fastpay.outbound.processors.calls import Calls, Deadline, decode, lost, none_yet, shorten, unknown
 from fastpay.outbound.signatures import standard_key
 from fastpay.signing import HEADER, KEY_HEADER
+
+_log = telemetry.Log("fastpay.processors")
 
 _OK = 200
 _NOT_FOUND = 404
@@ -119,9 +122,28 @@ class ContractProcessor:
             answer = await self._send("POST", _OPERATIONS, deadline, body=body, key=order.reference)
         except NoAnswerError as error:
             return lost(error)
-        if answer.status != _OK:
-            return _refused(answer)
         return _outcome(order.reference, answer)
+
+    def send_nowait(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        """Send an order once within this turn of the event loop, or return False. See `PromptProcessor`."""
+        lent = self._calls.lend(_OPERATIONS)
+        if lent is None:
+            return False
+        reference = order.reference
+
+        def answered(answer: Answer | NoAnswerError) -> None:
+            self._calls.ended()
+            done(_known(reference, answer))
+
+        try:
+            body = _ENCODER.encode(_sent(order))
+            headers = self._headers("POST", _OPERATIONS, body=body, key=reference)
+            lent.send("POST", answered, headers=headers, body=body, timeout_ms=timeout_ms)
+        except BaseException:
+            lent.give_back()
+            self._calls.ended()
+            raise
+        return True
 
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
         """Return what became of an order that was sent before, found by its reference."""
@@ -133,7 +155,7 @@ class ContractProcessor:
         except NoAnswerError as error:
             return unknown(str(error))
         if answer.status == _OK:
-            return _outcome(order.reference, answer)
+            return _said(order.reference, answer)
         missing = decode(_NOT_FOUND_BODY, answer.body) if answer.status == _NOT_FOUND else None
         if missing is not None and missing.reference == order.reference:
             return if_none
@@ -178,13 +200,17 @@ class ContractProcessor:
         self, method: str, target: str, deadline: Deadline, *, body: bytes = b"", key: str | None = None
     ) -> Awaitable[Answer]:
         """Send a request that is signed. Raises: NoAnswerError when it is awaited."""
+        headers = self._headers(method, target, body=body, key=key)
+        return self._calls.send(method, target, headers=headers, body=body, deadline=deadline)
+
+    def _headers(self, method: str, target: str, *, body: bytes, key: str | None) -> dict[str, str]:
         at_s, signed_key = self._calls.clock.now_ms() // 1000, b"" if key is None else key.encode()
         path = (self._path + target).encode()
         headers = {HEADER: sign_request(self._signers, method, path, body, at_s, signed_key)}
         if key is not None:
             headers[KEY_HEADER] = key
             headers["Content-Type"] = "application/json"
-        return self._calls.send(method, target, headers=headers, body=body, deadline=deadline)
+        return headers
 
 
 def _sent(order: Order) -> _Sent:
@@ -206,7 +232,20 @@ def _sent(order: Order) -> _Sent:
     )
 
 
+def _known(reference: str, answer: Answer | NoAnswerError) -> Outcome:
+    """Return what is known after an order. A fault of ours says nothing of what the processor has done."""
+    try:
+        return lost(answer) if isinstance(answer, NoAnswerError) else _outcome(reference, answer)
+    except Exception as error:  # noqa: BLE001  who is given the outcome waits for one
+        _log.error("processor_call_failed", attempt=reference, error=type(error).__name__)
+        return unknown("the call failed")
+
+
 def _outcome(reference: str, answer: Answer) -> Outcome:
+    return _said(reference, answer) if answer.status == _OK else _refused(answer)
+
+
+def _said(reference: str, answer: Answer) -> Outcome:
     answered = decode(_ANSWERED, answer.body)
     if answered is None:
         return unknown("the answer of the processor cannot be read")

@@ -9,7 +9,8 @@ A processor that is left alone is a lost part of the dependency `processors`. It
 also without an order, and the part is back as soon as it answers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from fastpay import limits
 from fastpay.clock import Clock
@@ -23,6 +24,11 @@ _FAILURES = frozenset({"not_sent", "unknown"})
 _log = telemetry.Log("fastpay.processors")
 
 
+class _SendNowait(Protocol):
+    def __call__(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        """As `PromptProcessor.send_nowait`."""
+
+
 class GuardedProcessor:
     """Satisfies `Processor`. `shown` names it in the log, and `part` hears whether it is left alone."""
 
@@ -30,6 +36,7 @@ class GuardedProcessor:
         self.declaration = processor.declaration
         self.part = part
         self._processor = processor
+        self._send_nowait: _SendNowait | None = getattr(processor, "send_nowait", None)
         self._clock = clock
         self._shown = shown
         self._circuit = Circuit(probe_max_ms=limits.processor_probe_max_ms)
@@ -49,6 +56,20 @@ class GuardedProcessor:
         if self._circuit.failures or outcome.status in _FAILURES:
             self._note(outcome)
         return outcome
+
+    def send_nowait(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        """Send an order once within this turn of the event loop, or return False. See `PromptProcessor`."""
+        send = self._send_nowait
+        # After a failure the next order may have to ask first.
+        if send is None or self._circuit.is_failing:
+            return False
+
+        def answered(outcome: Outcome) -> None:
+            if self._circuit.failures or outcome.status in _FAILURES:
+                self._note(outcome)
+            done(outcome)
+
+        return send(order, answered, timeout_ms=timeout_ms)
 
     async def inquire(self, order: Order, *, timeout_ms: int) -> Outcome | None:
         """Return what became of an order that was sent before."""

@@ -85,6 +85,15 @@ async def serving(answer: Answer) -> AsyncIterator[tuple[Service, Calls, HandClo
         server.close()
 
 
+async def keep_connection(calls: Calls) -> None:
+    """Keep a connection to the service, as after an answer. Raises: OSError."""
+    client, url = calls._client, urlsplit(calls._url)
+    pool = (await client._meet(f"{url.scheme}://{url.netloc}")).pool
+    connection = await pool.connect(TIMEOUT_MS / 1000)
+    connection.reader.keeps = connection.reader.is_over = True
+    pool.give_back(connection, is_over=True)
+
+
 def authorization(**fields: Any) -> Order:
     values: dict[str, Any] = {
         "reference": "att_1",

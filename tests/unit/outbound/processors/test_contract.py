@@ -1,5 +1,6 @@
 """fastpay/outbound/processors/contract.py: our own contract, and what is known after whatever is answered."""
 
+import asyncio
 import base64
 import logging
 from typing import Any
@@ -10,7 +11,7 @@ from standardwebhooks import Webhook
 
 from fastpay import limits
 from fastpay.engine.processors.configuration_ports import Secrets
-from fastpay.engine.processors.ports import CardData, Ignored, Notice, Outcome
+from fastpay.engine.processors.ports import CardData, Ignored, Notice, Order, Outcome
 from fastpay.outbound.processors.calls import Calls
 from fastpay.outbound.processors.contract import ContractProcessor
 from fastpay.signing import sign_request
@@ -25,11 +26,33 @@ from tests.unit.outbound.processors.services import (
     Reply,
     authorization,
     follow_up,
+    keep_connection,
     serving,
 )
 
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 SECRETS = Secrets(secret="shared_secret", webhook_secret=WEBHOOK_SECRET)
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["a task", "no task"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test done twice: orders are sent with a wait, or without one."""
+    in_a_task = ContractProcessor.carry_out
+
+    async def without_a_wait(self: ContractProcessor, order: Order, *, timeout_ms: int) -> Outcome:
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        try:
+            await keep_connection(self._calls)
+        except OSError:
+            assert not self.send_nowait(order, done.set_result, timeout_ms=timeout_ms)
+            return await in_a_task(self, order, timeout_ms=timeout_ms)
+        assert self.send_nowait(order, done.set_result, timeout_ms=timeout_ms)
+        known = await done
+        assert self._calls._slots.in_flight == self._calls._client._slots.in_flight == 0
+        return known
+
+    if request.param:
+        monkeypatch.setattr(ContractProcessor, "carry_out", without_a_wait)
 
 
 def outcome(**fields: Any) -> dict[str, Any]:
@@ -189,6 +212,29 @@ async def test_whatever_is_no_answer_leaves_an_order_unknown_and_is_not_sent_aga
         for number, wire in enumerate(REFUSED.values(), 1):
             known = await processor.carry_out(authorization(), timeout_ms=TIMEOUT_MS)
             assert (known.status, len(service.asked)) == ("unknown", number), wire
+
+
+async def test_a_fault_of_ours_says_nothing_of_what_the_processor_has_done(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known: list[Outcome] = []
+    async with serving(lambda _: (200, outcome())) as (service, calls, _):
+        processor = ContractProcessor(calls, SECRETS, service.url)
+        await keep_connection(calls)
+        monkeypatch.setattr("fastpay.outbound.processors.contract._read", lambda _: [][int(NUMBER)])
+        assert processor.send_nowait(authorization(), known.append, timeout_ms=TIMEOUT_MS)
+        while not known:  # noqa: ASYNC110  it has no event
+            await asyncio.sleep(0.001)
+        assert (known[0].status, calls._slots.in_flight) == ("unknown", 0)
+        # Nothing is sent that cannot be written, and the connection is given back.
+        await keep_connection(calls)
+        broken = authorization(metadata={"key": object()})
+        with pytest.raises(TypeError):
+            processor.send_nowait(broken, known.append, timeout_ms=TIMEOUT_MS)
+        assert (calls._slots.in_flight, calls._client._slots.in_flight) == (0, 0)
+    assert (len(known), len(service.asked)) == (1, 1)
+    assert "processor_call_failed" in caplog.text
+    assert NUMBER not in caplog.text
 
 
 async def test_a_service_that_is_not_there_was_sent_nothing() -> None:

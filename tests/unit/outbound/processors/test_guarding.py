@@ -1,7 +1,7 @@
 """fastpay/outbound/processors/guarding.py: what fails is left alone, and tried without money first."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -53,9 +53,11 @@ class Processor:
         return self.fault
 
     async def send(self, times: int = 1) -> str:
+        outcomes: list[Outcome] = []
         for _ in range(times):
-            outcome = await self.guarded.carry_out(authorization(), timeout_ms=30_000)
-        return outcome.status
+            if not self.guarded.send_nowait(authorization(), outcomes.append, timeout_ms=30_000):
+                outcomes.append(await self.guarded.carry_out(authorization(), timeout_ms=30_000))
+        return outcomes[-1].status
 
     async def open(self) -> None:
         """Fail until the circuit is open, and wait for its end."""
@@ -65,9 +67,22 @@ class Processor:
         self.asked.clear()
 
 
-@pytest.fixture
-async def processor() -> Processor:
-    return Processor()
+class PromptProcessor(Processor):
+    """Does the same without a wait."""
+
+    def send_nowait(self, order: Order, done: Callable[[Outcome], None], *, timeout_ms: int) -> bool:
+        if self.hangs:
+            return False
+        self.asked.append("order")
+        self.timeouts.append(timeout_ms)
+        done(Outcome(status=self.status, reason="because"))
+        return True
+
+
+@pytest.fixture(params=[Processor, PromptProcessor], ids=["a task", "no task"])
+async def processor(request: pytest.FixtureRequest) -> Processor:
+    made: Processor = request.param()
+    return made
 
 
 @pytest.mark.parametrize("status", ["not_sent", "unknown"])
