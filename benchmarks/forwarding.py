@@ -68,7 +68,7 @@ class _Follower:
     def heard(self, *_: object) -> None:
         pass
 
-    follow = acknowledged = advanced = heard
+    follow = acknowledged = advanced = ask = show = heard
 
 
 class _Loop:
@@ -98,7 +98,11 @@ class Forwarding:
         clock = SystemClock()
         self._asking, self._home, self._writer = _Wire(), _Wire(), _Writer()
         self._serving = Serving(
-            _MEMBER, cast(OwnWriter, self._writer), clock=clock, notice_of_new_ms=limits.home_notice_of_new_ms
+            _MEMBER,
+            cast(OwnWriter, self._writer),
+            follower.show,
+            clock=clock,
+            notice_of_new_ms=limits.home_notice_of_new_ms,
         )
         self._link = Link(_MEMBER, _MEMBER, self, follower=follower, clock=clock, changed=lambda: None)
         self._submissions = [samples.new_submission(number) for number in range(PAYMENTS)]

@@ -40,7 +40,10 @@ _WARM_UP_SECONDS = 12.0
 # Longer than a batch takes under callgrind.
 _SETTLED_SECONDS = 2.0
 # Bounds of time that a process under callgrind would not keep.
-_BOUNDS = ("home_late_ms", "home_answer_ms", "home_late_answer_ms", "home_silence_ms", "member_alive_ms")
+_BOUNDS = (
+    *("home_late_ms", "home_answer_ms", "home_late_answer_ms", "home_silence_ms", "member_alive_ms"),
+    "home_find_ms",
+)
 # How much slower it is, so that what is told together is as much as without callgrind.
 _PACES = ("home_notice_ms", "home_notice_of_new_ms", "home_interest_ms")
 _SLOWER, _PACE, _PATIENCE = 100, 40, 10
@@ -87,7 +90,7 @@ def main(
     with (
         run_machine(directory, database_url=None, redis_url=None) as machine,
         empty_database(machine, "bench_processes", tenants=tenants) as database,
-        _instances(machine, database, valgrind, roles, port=free_port() if together else 0) as targets,
+        instances(machine, database, valgrind, roles, port=free_port() if together else 0) as targets,
     ):
         asked = targets.get(ASKED) or targets[roles[0]]
         _load(asked, database, connections, _WARM_UP_SECONDS)
@@ -114,8 +117,14 @@ def main(
 
 
 @contextmanager
-def _instances(
-    machine: Machine, database: Database, valgrind: str, roles: Sequence[str], *, port: int
+def instances(
+    machine: Machine,
+    database: Database,
+    valgrind: str,
+    roles: Sequence[str],
+    *,
+    port: int = 0,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Target]]:
     """Start instances under callgrind, the home first: the oldest one is."""
     with ExitStack() as stack:
@@ -130,7 +139,7 @@ def _instances(
                 instance=number,
                 port=port,
                 # What is confirmed in the background is so as often for a payment as without callgrind.
-                more={"FASTPAY_READ_STALENESS_MS": str(_PACE * limits.read_staleness_ms)},
+                more={"FASTPAY_READ_STALENESS_MS": str(_PACE * limits.read_staleness_ms), **(more or {})},
                 program=[*command, "--instr-atstart=no", sys.executable, *_PROGRAM],
             )
             targets[role] = stack.enter_context(serving)
@@ -147,22 +156,22 @@ def _count(
 ) -> Found:
     """Return what these processes do together."""
 
-    def control(option: str, value: str = "") -> None:
+    def tell(option: str, value: str = "") -> None:
         for target in counted.values():
-            _control(option, value, target)
+            control(option, value, target)
 
-    control("-i", "on")
+    tell("-i", "on")
     # What was translated for callgrind is not counted, and caches of the interpreter are warm.
     _load(asked, database, connections, 2.0)
     made, batches = _settle(database)
-    control("-z")
+    tell("-z")
     _load(asked, database, connections, seconds)
-    control("-d", "load")
+    tell("-d", "load")
     made, batches = (now - before for now, before in zip(_settle(database), (made, batches), strict=True))
-    control("-z")
+    tell("-z")
     time.sleep(seconds)
-    control("-d", "idle")
-    control("-i", "off")
+    tell("-d", "idle")
+    tell("-i", "off")
     pairs = [[total(path) for path in dumps(machine, role)[-2:]] for role in counted]
     loaded, unloaded = map(sum, zip(*pairs, strict=True))
     return Found(
@@ -196,7 +205,8 @@ def _made(database: Database) -> tuple[int, int]:
     return int(count), int(batches)
 
 
-def _control(option: str, value: str, target: Target) -> None:
+def control(option: str, value: str, target: Target) -> None:
+    """Tell callgrind what to do in a process. Raises: SystemExit."""
     command = ["callgrind_control", option, *([value] if value else []), str(target.pid)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or "Error" in done.stdout:

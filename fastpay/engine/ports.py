@@ -33,7 +33,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     a signature covers that does not cover the idempotency key. The first request with it binds the signature
     to its key, or to none. `head` and `tail` make the identifiers (see `IdentifierSequence`). `expand` is
     kept with the answer, so that a replay expands the same. `digest` is that of the idempotency key (see
-    `submission_digest`), if it is known already. `is_forwarded` says that another instance has sent this.
+    `submission_digest`), if it is known already.
     """
 
     scope: Scope
@@ -54,7 +54,6 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     trace: Trace | None = None
     # Is told when the stages "queue" and "commit" end, if the client asked for its timing.
     timing: Timing | None = None
-    is_forwarded: bool = False
     # If an operator asked for it, and no client.
     action: OperatorAction | None = None
     # The digest of an idempotency key with a provisional answer, of which this command has the final one.
@@ -89,16 +88,14 @@ class IdempotencyRow(msgspec.Struct, frozen=True, gc=False):
 class Commit(msgspec.Struct, frozen=True, gc=False):
     """What was committed for one tenant: the sequence before and after, and the versions between.
 
-    Versions are in the order in which they came about. An object that changed twice has two. `elsewhere` are
-    the identifiers of new objects that another instance has asked for, and shows. `events` are all of it,
-    None if they are not known here.
+    Versions are in the order in which they came about. An object that changed twice has two. `events` are all
+    of it, None if they are not known here.
     """
 
     scope: Scope
     before: int
     after: int
     versions: list[Versioned]
-    elsewhere: set[str] = set()
     events: list[Event] | None = None
 
 
@@ -152,9 +149,6 @@ class Changes(msgspec.Struct):
                 commit.versions.extend(draft.versions)
                 assert commit.events is not None, "it was made above"
                 commit.events.extend(draft.events)
-                if submission.is_forwarded:
-                    new = [versioned.object.id for versioned in draft.versions if versioned.version == 1]
-                    commit.elsewhere.update(new)
         return list(made.values())
 
 

@@ -33,6 +33,13 @@ home_notice_ms = 5
 home_notice_of_new_ms = 250
 # A larger object is named only, and read again by who is asked for it.
 home_notice_bytes_max = 16 << 10
+# How long a home may take to say what it shows. Then it is not asked for a while.
+home_find_ms = 100
+home_slow_ms = 1_000
+home_finds_max = 1_024
+# A home is asked for everything if it has so much of it: to ask it takes a seventh of what a read of the
+# database does.
+home_worth_min = 0.25
 home_connect_timeout_ms = 1_000
 home_backoff_ms = 50
 home_backoff_max_ms = 1_000

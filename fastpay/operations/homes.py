@@ -64,6 +64,8 @@ class Followers:
     def __init__(self, reader: Follower, heard: Callable[[Scope], None]) -> None:
         self._heard = heard
         self._reader = reader
+        self.ask = reader.ask
+        self.show = reader.show
         self.holds = reader.holds
         self.follow = reader.follow
         self.advanced = reader.advanced

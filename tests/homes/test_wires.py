@@ -172,9 +172,9 @@ async def test_an_address_that_cannot_be_had_or_is_not_safe_stops_the_start() ->
     moments = cast(PostgresMembers, None)
     parts = (
         Membership(moments, cast(PostgresReads, None), clock=SystemClock()),
-        cast(OwnWriter, SimpleNamespace(admit=1, submit=1)),
+        cast(OwnWriter, SimpleNamespace(admit=1, submit=1, put=1)),
     )
-    follower = cast(Reader, None)
+    follower = cast(Reader, SimpleNamespace(show=1))
     with pytest.raises(ConfigurationError, match="needs a sealing key"):
         await open_homes(stray, *parts, follower, SystemClock(), None)
     vault = Vault([make_key(SystemClock())], clock=SystemClock())

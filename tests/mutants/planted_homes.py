@@ -12,6 +12,10 @@ FORWARDING = "tests/homes/test_forwarding.py"
 UNKNOWN = "tests/homes/test_unknown_outcomes.py"
 TOLD = "tests/unit/engine/homes/test_serving.py"
 HEARD = "tests/unit/engine/read/test_reader_freshness.py"
+FOUND = "tests/homes/test_finding.py"
+SEEN = "tests/unit/engine/read/test_reader_homes.py"
+MODEL = "tests/unit/engine/read/test_reader_model.py"
+MISSED = "fastpay/engine/read/missed_reads.py"
 SILENT = f"{UNKNOWN}::test_what_a_silent_home_got_is_carried_out_once_and_answered_once"
 LATE = f"{UNKNOWN}::test_a_home_that_is_late_is_believed_where_this_instance_could_do_nothing"
 MISFIT = "test_a_command_that_cannot_travel_is_written_where_it_arrived_and_the_connection_stays"
@@ -236,5 +240,47 @@ FORWARDED: tuple[Mutant, ...] = (
         "load.looks and one < own.member_id",
         "load.looks",
         (f"{RELIEVED}::test_the_oldest_one_looks_and_no_other",),
+    ),
+    Mutant(
+        "take-what-a-home-shows-for-newer-than-it-is",
+        MISSED,
+        "asked_ns - one.age_ns, now_ns",
+        "now_ns - one.age_ns, now_ns",
+        (MODEL,),
+    ),
+    Mutant(
+        "forget-how-old-the-proof-of-a-home-is",
+        MISSED,
+        "asked_ns - one.age_ns, now_ns",
+        "asked_ns, now_ns",
+        (f"{SEEN}::test_what_a_home_shows_ends_with_its_proof_and_not_a_bound_later",),
+    ),
+    Mutant(
+        "show-a-borrowed-copy-to-another-instance",
+        "fastpay/engine/read/object_cache.py",
+        "entry.until_ns == FOREVER_NS",
+        "entry.until_ns",
+        (f"{SEEN}::test_a_copy_with_an_end_of_its_own_is_not_shown_to_others",),
+    ),
+    Mutant(
+        "believe-whatever-object-a-home-shows",
+        "fastpay/engine/homes/finding.py",
+        "if stored.id != key[1]:",
+        "if False:",
+        (f"{FOUND}::test_an_object_of_another_tenant_is_not_believed",),
+    ),
+    Mutant(
+        "wait-for-a-home-that-says-nothing",
+        LINK,
+        "        self._finder.expire(now_ns)\n",
+        "",
+        (f"{FOUND}::test_a_home_that_says_nothing_is_waited_for_a_moment_and_then_not_asked",),
+    ),
+    Mutant(
+        "let-reads-wait-for-a-home-that-is-gone",
+        LINK,
+        "        self._finder.lose()\n",
+        "",
+        (f"{FOUND}::test_nobody_waits_for_a_home_whose_connection_has_ended",),
     ),
 )

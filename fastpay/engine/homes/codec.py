@@ -15,9 +15,18 @@ import msgspec
 
 from fastpay import errors, limits
 from fastpay.domain.identifiers import Scope
+from fastpay.domain.objects import StoredObject
 from fastpay.domain.plan import Command, Versioned
 from fastpay.engine.homes import messages
-from fastpay.engine.homes.messages import PROTOCOL, Answered, Changed, Committed, Failed, Forwarded
+from fastpay.engine.homes.messages import (
+    PROTOCOL,
+    Answered,
+    Changed,
+    Committed,
+    Failed,
+    Forwarded,
+    Wanted,
+)
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.errors import FastpayError
@@ -72,7 +81,7 @@ def encode_submission(number: int, submission: Submission, now_ns: int) -> bytes
     message = (
         number,
         *submission.scope,
-        _name_of(type(command)),
+        name_of(type(command)),
         _sealed(command),
         submission.request_id,
         submission.moment_ms,
@@ -114,12 +123,11 @@ def decode_submission(forwarded: Forwarded, scope: Scope, now_ns: int) -> Submis
         is_publishable=forwarded.is_publishable,
         signed=forwarded.signed,
         deadline_ns=None if left_ms is None else now_ns + left_ms * 1_000_000,
-        is_forwarded=True,
         amends=forwarded.amends,
     )
 
 
-def scope_of(message: Forwarded | Answered | Committed) -> Scope:
+def scope_of(message: Forwarded | Answered | Committed | Wanted) -> Scope:
     """Return the tenant and mode that a message names."""
     # The constructor of a named tuple takes ten times as long.
     return tuple.__new__(Scope, (message.tenant_id, message.livemode))
@@ -127,14 +135,17 @@ def scope_of(message: Forwarded | Answered | Committed) -> Scope:
 
 def outcome_message(number: int, scope: Scope, outcome: Outcome) -> Message:
     """Return an outcome as it travels (see `Answered`). Raises: TypeError for what cannot travel."""
-    objects = []
-    for one in outcome.objects.values():
-        stored = one.object
-        objects.append((_name_of(type(stored)), one.version, one.sequence, stored))
+    objects = [shown_message(one) for one in outcome.objects.values()]
     message = (number, *scope, None, outcome.answer, objects)
     if outcome.original_request_id is None and not outcome.is_signature_spent:
         return message
     return (*message, outcome.original_request_id, outcome.is_signature_spent)
+
+
+def shown_message(versioned: Versioned) -> Message:
+    """Return a version of an object as it travels (see `Shown`). Raises: TypeError for what cannot travel."""
+    stored = versioned.object
+    return (name_of(type(stored)), versioned.version, versioned.sequence, stored)
 
 
 def encode_answers(commits: Sequence[bytes], answered: Sequence[Message]) -> bytes:
@@ -164,7 +175,7 @@ def encode_commit(scope: Scope, before: int, after: int, changed: Iterable[Versi
 
 
 def _changed(versioned: Versioned) -> tuple[object, ...]:
-    kind, body = _name_of(type(versioned.object)), _ENCODER.encode(versioned.object)
+    kind, body = name_of(type(versioned.object)), _ENCODER.encode(versioned.object)
     is_small = len(body) <= limits.home_notice_bytes_max
     shown = (kind, msgspec.Raw(body)) if is_small else (None, None)
     return (versioned.object.id, versioned.version, versioned.sequence, *shown)
@@ -193,7 +204,7 @@ def decode_outcome(answered: Answered) -> Outcome:
         raise UnsupportedFrame("no answer")
     objects = {}
     for shown in answered.objects:
-        stored = _decoder(shown.kind).decode(shown.body)
+        stored = decode_stored(shown.kind, shown.body)
         objects[stored.id] = Versioned(stored, shown.version, shown.sequence)
     return Outcome(
         answer=answered.answer,
@@ -210,7 +221,13 @@ def decode_changed(changed: Changed) -> Versioned | None:
     """
     if changed.kind is None:
         return None
-    return Versioned(_decoder(changed.kind).decode(changed.body), changed.version, changed.sequence)
+    return Versioned(decode_stored(changed.kind, changed.body), changed.version, changed.sequence)
+
+
+def decode_stored(kind: str, body: msgspec.Raw) -> StoredObject:
+    """Return an object. Raises: msgspec.MsgspecError, UnsupportedFrame."""
+    stored: StoredObject = _decoder(kind).decode(body)
+    return stored
 
 
 def decode_failure(failed: Failed) -> FastpayError:
@@ -239,7 +256,7 @@ def _seal(value: object) -> object:
     if isinstance(value, tuple):
         return msgspec.msgpack.Ext(_TUPLE, _ENCODER.encode(value))
     if isinstance(value, msgspec.Struct):
-        named = (_name_of(type(value)), value)
+        named = (name_of(type(value)), value)
         return msgspec.msgpack.Ext(_STRUCT, _ENCODER.encode(named))
     return value
 
@@ -263,7 +280,7 @@ def _loose(kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 @functools.cache
-def _name_of(kind: type) -> str:
+def name_of(kind: type) -> str:
     """Return the name that a class of the domain travels under. Raises: TypeError for any other class."""
     if not kind.__module__.startswith(_DOMAIN) or not issubclass(kind, msgspec.Struct):
         raise TypeError(f"{kind} cannot travel")

@@ -51,7 +51,8 @@ _UNKNOWN_BY_KEY = (
 
 
 class Homes:
-    """Satisfies `Writer`: forwards commands to the homes of their tenants, and serves as a home.
+    """Satisfies `Writer` and `Neighbours`: forwards commands to the homes of their tenants, names these to
+    the read path, and serves as a home.
 
     `admit`, `submit` and `put` are those of the writer itself while there are no other members. So an
     instance that is alone does nothing of this.
@@ -74,7 +75,7 @@ class Homes:
         self._membership = membership
         self._follower = follower
         self._clock = clock
-        self.serving = Serving(own, writer, clock=clock, notice_of_new_ms=notice_of_new_ms)
+        self.serving = Serving(own, writer, follower.show, clock=clock, notice_of_new_ms=notice_of_new_ms)
         self.admit: Callable[[Scope], None] = writer.admit
         self.submit: Callable[[Submission], Coroutine[Any, Any, Outcome]] = writer.submit
         self.put: Callable[[Submission, Reply], None] = writer.put
@@ -129,6 +130,17 @@ class Homes:
             **{f"homes_fallbacks_{reason}": count for reason, count in self._fallbacks.items()},
         }
 
+    def home(self, scope: Scope) -> Link | None:
+        """Return the link to the home of a tenant, None if that is this instance."""
+        try:
+            return self._homes[scope]
+        except KeyError:
+            if len(self._homes) >= limits.cached_scopes_max:
+                self._homes.clear()
+            link = self._links.get(choose_home(scope, self._choices))
+            self._homes[scope] = link
+            return link
+
     def _report(self) -> dict[str, int]:
         return {**self.counts(), **self._writer.counts()}
 
@@ -147,6 +159,7 @@ class Homes:
         self.admit = self._writer.admit if alone else self._admit
         self.submit = self._writer.submit if alone else self._submit
         self.put = self._writer.put if alone else self._put
+        self._follower.ask(None if alone else self)
         members_count = len(self._links) + 1
         _log.info("homes_changed", member=self._own.member_id, members=members_count, homes=home_count)
 
@@ -169,20 +182,9 @@ class Homes:
         members = staying if self._has_left and staying else [self._own.member_id, *staying]
         self._choices = homes_among(members, self._home_count)
 
-    def _home(self, scope: Scope) -> Link | None:
-        """Return the link to the home of a tenant, None if that is this instance."""
-        try:
-            return self._homes[scope]
-        except KeyError:
-            if len(self._homes) >= limits.cached_scopes_max:
-                self._homes.clear()
-            link = self._links.get(choose_home(scope, self._choices))
-            self._homes[scope] = link
-            return link
-
     def _admit(self, scope: Scope) -> None:
         """Raise Overloaded if a plain command would be refused where it will be written."""
-        link = self._home(scope)
+        link = self.home(scope)
         if link is None or link.is_full:
             self._writer.admit(scope)
         else:
@@ -191,7 +193,7 @@ class Homes:
     async def _submit(self, submission: Submission) -> Outcome:
         """Return what became of a command, wherever it was written. Raises: see `Writer.submit`."""
         # What operators do is rare, and does not travel.
-        link = self._home(submission.scope) if submission.action is None else None
+        link = self.home(submission.scope) if submission.action is None else None
         if link is None:
             self._local += 1
             return await self._writer.submit(submission)
@@ -217,7 +219,7 @@ class Homes:
 
     def _put(self, submission: Submission, reply: Reply) -> None:
         """Queue a command wherever it is written. Raises: see `Writer.put`."""
-        if self._home(submission.scope) is None:
+        if self.home(submission.scope) is None:
             self._local += 1
             self._writer.put(submission, reply)
             return

@@ -14,7 +14,7 @@ given up, and another one is made.
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -25,12 +25,14 @@ from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
+from fastpay.engine.homes.finding import Finder
 from fastpay.engine.homes.messages import (
     Answered,
     Answers,
     Changed,
     Committed,
     Failed,
+    Found,
     Hello,
     Leaving,
     Message,
@@ -39,6 +41,8 @@ from fastpay.engine.homes.messages import (
 )
 from fastpay.engine.homes.ports import Follower, Member, Network, Wire
 from fastpay.engine.ports import Commit, Outcome, Submission
+from fastpay.engine.read import copy_ports
+from fastpay.engine.read.copy_ports import Key
 from fastpay.errors import Overloaded
 from fastpay.observability import telemetry
 
@@ -119,6 +123,7 @@ class Link:
         self._numbers = 0
         # By number, oldest first.
         self._waiting: dict[int, _Waiting] = {}
+        self._finder = Finder()
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         # Until when a tenant is refused here, because the home has just found its line too long.
@@ -178,9 +183,25 @@ class Link:
         self._unsent_bytes += size
         future: asyncio.Future[Outcome] = loop.create_future()
         self._waiting[number] = _Waiting(submission.scope, future, now_ns)
-        if self._check is None:
-            self._check = loop.call_later(limits.home_check_ms / 1000, self._look)
+        self._check_soon()
         return future
+
+    def wants(self, identifier: str) -> bool:
+        """Tell whether it pays to ask the home for this object."""
+        can_ask = self.is_open and not self.is_full
+        return can_ask and self._finder.wants(identifier, self._clock.monotonic_ns())
+
+    def find(self, keys: Sequence[Key], answers: copy_ports.Answers) -> None:
+        """Ask the home for objects. Without an answer within `home_find_ms` nothing was found."""
+        if self._wire is None:
+            answers([None] * len(keys))
+            return
+        self._finder.ask(keys, self._clock.monotonic_ns(), self._wire.send, answers)
+        self._check_soon()
+
+    def _check_soon(self) -> None:
+        if self._check is None:
+            self._check = asyncio.get_running_loop().call_later(limits.home_check_ms / 1000, self._look)
 
     def _flush(self) -> None:
         if self._unsent and self._wire is not None:
@@ -229,6 +250,7 @@ class Link:
         self._unsent, self._unsent_bytes = [], 0
         for one in waiting.values():
             one.fail(Unanswered(reason))
+        self._finder.lose()
 
     def _turn(self, state: State) -> None:
         if state != self._state:
@@ -249,6 +271,8 @@ class Link:
     def _take(self, message: Message) -> None:
         if isinstance(message, Answers):
             self._take_answers(message)
+        elif isinstance(message, Found):
+            self._finder.take(message)
         elif isinstance(message, Welcome):
             self._turn("open")
             self._welcomed.set()
@@ -364,10 +388,11 @@ class Link:
             elif now_ns - one.sent_ns >= limits.home_late_answer_ms * 1_000_000:
                 del self._waiting[number]
                 one.fail(Unanswered("slow"))
-        if not self._waiting or self._wire is None:
+        self._finder.expire(now_ns)
+        if not (self._waiting or self._finder) or self._wire is None:
             self._pinged_ns = None
             return
-        self._check = loop.call_later(limits.home_check_ms / 1000, self._look)
+        self._check_soon()
         if self._pinged_ns is None:
             self._pinged_ns = now_ns
             self._wire.send(messages.encode(Ping()))

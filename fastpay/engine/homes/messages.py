@@ -4,8 +4,8 @@
     -------------                     ----
     Hello                ->
                          <-           Welcome
-    Forward, Ping        ->
-                         <-           Answers, Pong, Leaving
+    Forward, Find, Ping  ->
+                         <-           Answers, Found, Pong, Leaving
 
 Nothing here is trusted to be right about a tenant: each answer names the tenant and mode that it is for, and
 the asking member compares them with its own note of the request.
@@ -15,10 +15,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Answer
 
 # Raise this whenever messages or their meaning change within a release.
-PROTOCOL = 4
+PROTOCOL = 5
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
@@ -142,7 +143,40 @@ class Answers(msgspec.Struct, frozen=True, array_like=True, tag=6):
     answered: list[Answered]
 
 
-Message = Hello | Welcome | Ping | Pong | Leaving | Forward | Answers
+class Wanted(msgspec.Struct, frozen=True, array_like=True):
+    """An object that is asked for."""
+
+    tenant_id: str
+    livemode: bool
+    identifier: str
+
+
+class Find(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """A question for objects. `number` is of the connection."""
+
+    number: int
+    wanted: list[Wanted]
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """An object, if the home has it, as of the sequence `known` of its tenant.
+
+    `age_ns` ago PostgreSQL has confirmed that sequence.
+    """
+
+    known: int
+    age_ns: int
+    shown: Shown | None = None
+
+
+class Found(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """What the home shows of each object that a Find asked for, None if nothing of its tenant."""
+
+    number: int
+    seen: list[Seen | None]
+
+
+Message = Hello | Welcome | Ping | Pong | Leaving | Forward | Answers | Find | Found
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -161,6 +195,16 @@ def encode_forward(submissions: Sequence[bytes]) -> bytes:
 def encode_answers(commits: Sequence[bytes], answered: Sequence[object]) -> bytes:
     """Return the frame of Answers, of commits that are encoded already. Raises: TypeError, OverflowError."""
     return _ENCODER.encode((6, list(map(msgspec.Raw, commits)), answered))
+
+
+def encode_find(number: int, keys: Sequence[tuple[Scope, str]]) -> bytes:
+    """Return the frame of a Find."""
+    return _ENCODER.encode((7, number, [(*scope, identifier) for scope, identifier in keys]))
+
+
+def encode_found(number: int, seen: Sequence[object]) -> bytes:
+    """Return the frame of a Found, of tuples with the fields of `Seen`. Raises: TypeError, OverflowError."""
+    return _ENCODER.encode((8, number, seen))
 
 
 def decode(frame: bytes) -> Message:

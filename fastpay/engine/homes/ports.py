@@ -7,6 +7,7 @@ import msgspec
 
 from fastpay.domain.identifiers import Scope
 from fastpay.engine.ports import Commit
+from fastpay.engine.read.copy_ports import Neighbours, Seen
 from fastpay.engine.write.ports import QueueingWriter
 
 
@@ -23,6 +24,8 @@ class Member(msgspec.Struct, frozen=True):
 
 
 LATE = 255
+# Returns an object as it is shown here, None if nothing of its tenant may be shown now.
+Show = Callable[[Scope, str], Seen | None]
 
 
 class Load(NamedTuple):
@@ -103,6 +106,12 @@ class OwnWriter(QueueingWriter, Protocol):
 
 class Follower(Protocol):
     """The read path, which shows what a home has committed for a request of this instance."""
+
+    def ask(self, neighbours: Neighbours | None) -> None:
+        """Ask them for what is not cached here from now on, before the database; nobody if None."""
+
+    def show(self, scope: Scope, identifier: str) -> Seen | None:
+        """Return an object as it is shown here, None if nothing of its tenant may be shown now."""
 
     def holds(self, scope: Scope, identifier: str) -> bool:
         """Tell whether the object is shown here, or was until it changed."""

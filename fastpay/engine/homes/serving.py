@@ -1,4 +1,5 @@
 """What a home does for the others: it carries out what they forward, and tells them what it commits.
+What it shows itself, it gives to who asks for it (`engine/homes/finding.py`).
 
 Answers and commits of one loop turn go out in one frame for each connection, commits first. So the other
 instance shows a commit no later than it answers the request that caused it. A commit is told to an instance
@@ -23,9 +24,10 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.kinds import WEBHOOK_ENDPOINT
 from fastpay.engine.failures import UnknownOutcome
-from fastpay.engine.homes import codec, messages
+from fastpay.engine.homes import codec, finding, messages
 from fastpay.engine.homes.codec import UnsupportedFrame
 from fastpay.engine.homes.messages import (
+    Find,
     Forward,
     Forwarded,
     Hello,
@@ -34,7 +36,7 @@ from fastpay.engine.homes.messages import (
     Pong,
     Welcome,
 )
-from fastpay.engine.homes.ports import Member, OwnWriter, Wire
+from fastpay.engine.homes.ports import Member, OwnWriter, Show, Wire
 from fastpay.engine.ports import Commit, Outcome
 from fastpay.errors import FastpayError, OutcomeUnknown, WriterStopped
 from fastpay.observability import telemetry, traces
@@ -54,10 +56,14 @@ class _Notice(NamedTuple):
 class Serving:
     """Serves all connections of other members. Satisfies `CommitObserver`.
 
-    `notice_of_new_ms` is how long commits of new objects are held at most.
+    `show` returns what this instance shows, and `notice_of_new_ms` is how long commits of new objects are
+    held at most.
     """
 
-    def __init__(self, own: Member, writer: OwnWriter, *, clock: Clock, notice_of_new_ms: int) -> None:
+    def __init__(
+        self, own: Member, writer: OwnWriter, show: Show, *, clock: Clock, notice_of_new_ms: int
+    ) -> None:
+        self._show = show
         self._own = own
         self._writer = writer
         self._clock = clock
@@ -71,7 +77,7 @@ class Serving:
         if len(self._guests) >= limits.members_max:
             wire.abort()
             return
-        guest = _Guest(wire, self._own, self._writer, clock=self._clock, served=self._count)
+        guest = _Guest(wire, self._own, self._writer, self._show, clock=self._clock, served=self._count)
         guest.is_leaving = self._is_leaving
         self._guests.add(guest)
         wire.received = guest.receive
@@ -109,8 +115,16 @@ class _Guest:
     """A connection from another member."""
 
     def __init__(
-        self, wire: Wire, own: Member, writer: OwnWriter, *, clock: Clock, served: Callable[[int], None]
+        self,
+        wire: Wire,
+        own: Member,
+        writer: OwnWriter,
+        show: Show,
+        *,
+        clock: Clock,
+        served: Callable[[int], None],
     ) -> None:
+        self._show = show
         self._wire = wire
         self._own = own
         self._writer = writer
@@ -143,6 +157,8 @@ class _Guest:
                 raise UnsupportedFrame("no greeting")
             elif isinstance(message, Forward):
                 self._carry_out(message.submissions)
+            elif isinstance(message, Find):
+                self._wire.send(finding.answer(message, self._show))
             elif isinstance(message, Ping):
                 self._wire.send(messages.encode(Pong()))
             else:

@@ -1,10 +1,12 @@
-"""What the reader asks of a cache that instances share."""
+"""What the reader asks before the database: a cache that instances share, and the homes of tenants."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
+
+Key = tuple[Scope, str]
 
 
 class Copy(NamedTuple):
@@ -34,3 +36,36 @@ class CopyStore(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return what was counted since the start, by name."""
+
+
+class Seen(NamedTuple):
+    """An object as another instance shows it: with all commits of its tenant up to `sequence`.
+
+    PostgreSQL has named no higher sequence to a question that was sent `age_ns` before. It is None if that
+    instance does not have it, which does not say that it does not exist.
+    """
+
+    versioned: Versioned | None
+    sequence: int
+    age_ns: int
+
+
+# Is called with what was found of each object that was asked for, None where nothing can be said.
+Answers = Callable[[Sequence[Seen | None]], None]
+
+
+class Neighbour(Protocol):
+    """Another instance. Nothing here raises or waits."""
+
+    def wants(self, identifier: str) -> bool:
+        """Tell whether it pays to ask it for this object now."""
+
+    def find(self, keys: Sequence[Key], answers: Answers) -> None:
+        """Ask for objects. `answers` is called once, with nothing found if no answer comes in time."""
+
+
+class Neighbours(Protocol):
+    """The other instances."""
+
+    def home(self, scope: Scope) -> Neighbour | None:
+        """Return the home of a tenant, None if that is this instance."""

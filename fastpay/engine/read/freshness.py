@@ -145,6 +145,12 @@ class Freshness:
                 return proof.asked_ns + self._staleness_ns
         return 0
 
+    def proof(self, now_ns: int) -> Proof | None:
+        """Return what proves that the partition may be shown now, None if nothing does."""
+        if self._known is None or now_ns >= self.partition.valid_until_ns:
+            return None
+        return Proof(self.partition.valid_until_ns - self._staleness_ns, self._known)
+
     def came_to(self) -> int:
         """Return the sequence that every later answer must have come to, as far as it is known here."""
         return max(self._seen, self._durable, self._shown, self._known or 0)

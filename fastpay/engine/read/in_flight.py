@@ -1,19 +1,18 @@
 """Reads in flight: each is shared by everybody who wants the same object, and sent in batches."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from fastpay import limits
 from fastpay.clock import Clock
-from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
+from fastpay.engine.read.copy_ports import Key, Neighbour, Seen
 from fastpay.errors import DatabaseUnavailable, Overloaded
 from fastpay.observability import telemetry
 
 _log = telemetry.Log("fastpay.reads")
-
-Key = tuple[Scope, str]
 
 
 class InFlightRead:
@@ -97,7 +96,8 @@ class InFlightReads:
 
     At most `batch_reads_at_once` statements run at a time; meanwhile reads gather for the next one. Before
     that, `look` resolves those of the reads that it can, if they ask for it; it returns the others and never
-    raises. `ended` is told of reads that have ended, or that nobody should join any more.
+    raises. So does `take` with what a home has said of reads that name one, and when it was asked. `ended` is
+    told of reads that have ended, or that nobody should join any more.
 
     If a statement fails after a long wait, the gathered reads fail as well, and new ones fail for
     `failed_reads_ms` (a parked request that falls back to the long way is one): they would wait for as long
@@ -110,16 +110,20 @@ class InFlightReads:
         *,
         clock: Clock,
         look: Callable[[Sequence[InFlightRead]], Awaitable[Sequence[InFlightRead]]],
+        take: Callable[[Sequence[InFlightRead], Sequence[Seen | None], int], Sequence[InFlightRead]],
         ended: Callable[[Sequence[InFlightRead]], None],
     ) -> None:
         self._read = read
         self._look = look
+        self._take = take
         self._ended = ended
         self._clock = clock
         self._gathered: list[InFlightRead] = []
         # Begun in this turn and to be looked for first; then how many are being looked for.
         self._missing: list[InFlightRead] = []
         self._looked_for = 0
+        # Begun in this turn and to be asked for first, by whom to ask.
+        self._unasked: dict[Neighbour, list[InFlightRead]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookers: set[asyncio.Task[None]] = set()
         self._is_scheduled = False
@@ -140,8 +144,8 @@ class InFlightReads:
                 raise DatabaseUnavailable(self._failure.message)
             self._failure = None
 
-    def begin(self, key: Key, *, looks: bool = False) -> InFlightRead:
-        """Begin a read; it is looked for first if it `looks`. Raises: Overloaded."""
+    def begin(self, key: Key, *, home: Neighbour | None = None, looks: bool = False) -> InFlightRead:
+        """Begin a read. Its `home` is asked first, or it is looked for if it `looks`. Raises: Overloaded."""
         waiting = len(self._gathered) + len(self._missing) + self._looked_for
         if self._is_closed or waiting >= limits.gathered_reads_max:
             raise Overloaded("Too many requests are waiting. Try again in a moment.")
@@ -151,6 +155,12 @@ class InFlightReads:
             self.turns += 1
             asyncio.get_running_loop().call_soon(self._end_turn)
         read = InFlightRead(key)
+        if home is not None:
+            self._looked_for += 1
+            if not self._unasked:
+                asyncio.get_running_loop().call_soon(self._ask)
+            self._unasked.setdefault(home, []).append(read)
+            return read
         if looks:
             if not self._missing:
                 asyncio.get_running_loop().call_soon(self._look_for_missing)
@@ -165,7 +175,9 @@ class InFlightReads:
     async def close(self) -> None:
         """Cancel what is in flight, and fail everybody who waits."""
         self._is_closed = True
-        gathered, self._gathered, self._missing = [*self._gathered, *self._missing], [], []
+        unasked = itertools.chain(*self._unasked.values())
+        gathered = [*self._gathered, *self._missing, *unasked]
+        self._gathered, self._missing, self._unasked = [], [], {}
         for read in gathered:
             read.fail(DatabaseUnavailable("The server is stopping. Try again."))
         tasks = [*self._tasks, *self._lookers]
@@ -176,6 +188,25 @@ class InFlightReads:
 
     def _end_turn(self) -> None:
         self._is_turn_counted = False
+
+    def _ask(self) -> None:
+        """Ask homes for what was begun in this turn."""
+        unasked, self._unasked = self._unasked, {}
+        asked_ns = self._clock.monotonic_ns()
+        for home, reads in unasked.items():
+            home.find([read.key for read in reads], partial(self._hear, reads, asked_ns))
+
+    def _hear(self, reads: Sequence[InFlightRead], asked_ns: int, seen: Sequence[Seen | None]) -> None:
+        """Take what a home shows, and read the rest from the database."""
+        self._looked_for -= len(reads)
+        left = self._take(reads, seen, asked_ns)
+        if len(left) < len(reads):
+            self._ended([read for read in reads if read.is_done])
+        if self._is_closed:
+            _fail(left, DatabaseUnavailable("The server is stopping. Try again."))
+        elif left:
+            self._gathered += left
+            self._send()
 
     def _look_for_missing(self) -> None:
         missing, self._missing = self._missing, []

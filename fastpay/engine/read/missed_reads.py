@@ -1,4 +1,4 @@
-"""Reads of what the process's own cache does not have: copies in Redis first, then the database."""
+"""Reads of what the process's own cache does not have: at the home or in Redis, then in the database."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from fastpay.clock import Clock
 from fastpay.domain.identifiers import Scope, is_well_formed, prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import ReaderStore, Reading
-from fastpay.engine.read.copy_ports import Copy, CopyStore
+from fastpay.engine.read.copy_ports import Copy, CopyStore, Neighbours, Seen
 from fastpay.engine.read.freshness import Freshness
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.engine.read.kinds import CACHED, COPIED
@@ -23,7 +23,12 @@ class MissedReads:
         self._objects = objects
         self._clock = clock
         self._copies = copies
-        self._in_flight = InFlightReads(self._read, clock=clock, look=self._look, ended=self._end)
+        # Who is asked first; None while this instance is alone.
+        self.neighbours: Neighbours | None = None
+        self._in_flight = InFlightReads(
+            self._read, clock=clock, look=self._look, take=self._take_seen, ended=self._end
+        )
+        self._homes_shown = 0
         self._joined = 0
         self._copies_shown = 0
         self._copies_stale = 0
@@ -39,6 +44,7 @@ class MissedReads:
             "reads_missed": self._in_flight.begun,
             "reads_turns": self._in_flight.turns,
             "reads_statements": self._in_flight.sent,
+            "reads_homes_shown": self._homes_shown,
             "reads_copies_shown": self._copies_shown,
             "reads_copies_stale": self._copies_stale,
         }
@@ -58,14 +64,18 @@ class MissedReads:
         if read is not None:
             self._joined += 1
             return read
-        copies = self._copies
-        looks = (
-            copies is not None
-            and prefix in COPIED
-            and freshness.has_proof(now_ns)
-            and copies.wants(identifier)
-        )
-        read = self._in_flight.begin((scope, identifier), looks=looks)
+        copies, neighbours, home, looks = self._copies, self.neighbours, None, False
+        if prefix in COPIED:
+            home = None if neighbours is None else neighbours.home(scope)
+            if home is not None and not home.wants(identifier):
+                home = None
+            looks = (
+                home is None
+                and copies is not None
+                and freshness.has_proof(now_ns)
+                and copies.wants(identifier)
+            )
+        read = self._in_flight.begin((scope, identifier), home=home, looks=looks)
         freshness.begin(read, is_cached=prefix in CACHED)
         return read
 
@@ -82,21 +92,45 @@ class MissedReads:
         for scope in {read.key[0] for read in reads}:
             self._objects.freshness(scope).partition.was_used = True
         found = await self._copies.find([read.key for read in reads])
-        left = [read for read in reads if not self._resolve_with_copy(read, found.get(read.key))]
-        self._copies.judge(looked_for=len(reads), shown=len(reads) - len(left))
+        left = []
+        for read in reads:
+            copy = found.get(read.key)
+            if copy is not None:
+                freshness, now_ns = self._objects.freshness(read.key[0]), self._clock.monotonic_ns()
+                if self._resolve_with_copy(read, copy, freshness, now_ns):
+                    continue
+                self._copies_stale += 1
+            left.append(read)
+        shown = len(reads) - len(left)
+        self._copies_shown += shown
+        self._copies.judge(looked_for=len(reads), shown=shown)
         return left
 
-    def _resolve_with_copy(self, read: InFlightRead, copy: Copy | None) -> bool:
+    def _take_seen(
+        self, reads: Sequence[InFlightRead], seen: Sequence[Seen | None], asked_ns: int
+    ) -> list[InFlightRead]:
+        """Resolve the reads that a home shows, and return the others. What it says is a proof as well."""
+        now_ns = self._clock.monotonic_ns()
+        left = []
+        for read, one in zip(reads, seen, strict=True):
+            freshness = self._objects.freshness(read.key[0])
+            # Keep confirming the tenant, whoever shows it.
+            freshness.partition.was_used = True
+            if one is not None:
+                freshness.confirmed(one.sequence, asked_ns - one.age_ns, now_ns)
+                copy = None if one.versioned is None else Copy(one.versioned, one.sequence)
+                if copy is not None and self._resolve_with_copy(read, copy, freshness, now_ns):
+                    self._homes_shown += 1
+                    continue
+            left.append(read)
+        return left
+
+    def _resolve_with_copy(self, read: InFlightRead, copy: Copy, freshness: Freshness, now_ns: int) -> bool:
         """Answer with the copy if it may be shown now: much may have changed since it was asked for."""
-        if copy is None:
-            return False
-        scope, identifier = read.key
-        freshness, now_ns = self._objects.freshness(scope), self._clock.monotonic_ns()
+        identifier = read.key[1]
         until_ns = freshness.copy_until_ns(identifier, copy.sequence, now_ns)
         if not until_ns:
-            self._copies_stale += 1
             return False
-        self._copies_shown += 1
         freshness.shown(copy.versioned, now_ns)
         self._objects.put(freshness, identifier, copy.versioned, until_ns)
         read.resolve(copy.versioned)

@@ -14,8 +14,9 @@ from fastpay.domain.identifiers import Scope, prefix_of
 from fastpay.domain.plan import Versioned
 from fastpay.engine.event_ports import StoredEvent
 from fastpay.engine.ports import Commit
+from fastpay.engine.read.copy_ports import Seen
 from fastpay.engine.read.freshness import FOREVER_NS, Freshness, RecentChanges
-from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ, ENDPOINT
+from fastpay.engine.read.kinds import CACHED, CACHED_ONCE_READ, COPIED, ENDPOINT
 
 # What says which version an object is: three fields, of which one is a number of its own.
 _VERSIONED_BYTES = 80
@@ -66,6 +67,32 @@ class ObjectCache:
         partition = self.freshness(scope).partition
         return self.cache.find(partition, identifier, self._clock.monotonic_ns())
 
+    def show(self, scope: Scope, identifier: str) -> Seen | None:
+        """Return an object for another instance, None if nothing of its tenant may be shown now.
+
+        What is asked for is used here: it stays, and its tenant is confirmed from then on.
+        """
+        freshness, now_ns = self.scopes.get(scope), self._clock.monotonic_ns()
+        if freshness is None:
+            return None
+        partition = freshness.partition
+        partition.was_used = True
+        proof = freshness.proof(now_ns)
+        if proof is None:
+            return None
+        entry = self.cache.find(partition, identifier, now_ns)
+        versioned = None
+        # A copy with an end of its own may lack commits of the partition, and events are not shared.
+        if (
+            entry is not None
+            and entry.until_ns == FOREVER_NS
+            and entry.weight <= limits.home_notice_bytes_max
+        ):
+            value = entry.value
+            if isinstance(value, Versioned) and value.object.prefix in COPIED:
+                versioned = value
+        return Seen(versioned, proof.sequence, now_ns - proof.asked_ns)
+
     def follow(self, commits: Sequence[Commit]) -> None:
         """Show what was committed from now on, and nothing older."""
         now_ns = self._clock.monotonic_ns()
@@ -86,12 +113,9 @@ class ObjectCache:
                     freshness.revoke()
                 if not is_new:
                     freshness.changed(identifier, now_ns)
-                elif identifier in reads or identifier in commit.elsewhere:
+                elif identifier in reads:
                     # There are no older copies of a new object, but a read may have found it missing.
                     freshness.outdate(identifier)
-                    if identifier in commit.elsewhere:
-                        # Nothing to replace here, and who asked for it reads it there.
-                        continue
                 is_kept = self.is_keeping and prefix in CACHED
                 if not (is_kept and is_latest):
                     self.cache.drop(freshness.partition, identifier, versioned.version)

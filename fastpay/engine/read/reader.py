@@ -1,9 +1,10 @@
 """The read path: the process's cache, then reads in flight, then one statement for all that is missing.
 
 An object that is asked for by its identifier is looked up in the process's own cache, then among the reads in
-flight. What is missing after that waits for the end of the loop turn, and is looked for together: in the
-cache that instances share, then in the database, by one statement. Lists and searches are shared while they
-are in flight, and never cached; a replica may answer them (`engine/read/replica.py`).
+flight. What is missing after that waits for the end of the loop turn, and is looked for together: at the
+tenant's home, which knows what is new, or in the cache that instances share; then in the database, by one
+statement. Lists and searches are shared while they are in flight, and never cached; a replica may answer them
+(`engine/read/replica.py`).
 
 A read belongs to the reader and not to the request that came first, and everybody waits for it behind a
 shield, so cancelling one waiter does not affect the others.
@@ -33,7 +34,7 @@ from fastpay.engine.ports import (
     Verification,
 )
 from fastpay.engine.read.confirmations import Confirmations
-from fastpay.engine.read.copy_ports import CopyStore
+from fastpay.engine.read.copy_ports import CopyStore, Neighbours
 from fastpay.engine.read.in_flight import InFlightRead
 from fastpay.engine.read.missed_reads import MissedReads
 from fastpay.engine.read.object_cache import ObjectCache
@@ -66,7 +67,7 @@ class Reader:
         self._announcer = announcer
         self._store = store
         self._objects = ObjectCache(clock=clock, staleness_ms=staleness_ms, cache_bytes_max=cache_bytes_max)
-        self.cache = self._objects.cache
+        self.cache, self.show = self._objects.cache, self._objects.show
         # With no staleness allowed every read asks the database, and copies are of no use.
         copies = copies if staleness_ms else None
         self._missed = MissedReads(store, self._objects, clock=clock, copies=copies)
@@ -192,6 +193,10 @@ class Reader:
     async def verify(self, scope: Scope) -> Verification:
         """Hold the books of the scope against themselves: counters, transfers and payments."""
         return await self._lists.share(scope, "verify", lambda: self._store.verify(scope))
+
+    def ask(self, neighbours: Neighbours | None) -> None:
+        """Ask the homes of tenants for what is not cached here from now on, before the database."""
+        self._missed.neighbours = neighbours if self._objects.is_keeping else None
 
     def committed(self, commits: Sequence[Commit]) -> None:
         """Show what was committed here from now on, and nothing older."""

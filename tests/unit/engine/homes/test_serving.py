@@ -13,6 +13,7 @@ from fastpay.engine.homes import codec, messages
 from fastpay.engine.homes.ports import Member, OwnWriter
 from fastpay.engine.homes.serving import Serving
 from fastpay.engine.ports import Commit, Outcome, Reply, Submission
+from fastpay.engine.read.copy_ports import Seen
 from tests.support.samples import charge
 
 MEMBER = Member("0" * 32, "release", "socket")
@@ -31,7 +32,7 @@ class Guest:
         self.told: list[messages.Answers] = []
         self.replies: list[Reply] = []
         writer, clock = cast(OwnWriter, self), SystemClock()
-        self.serving = Serving(MEMBER, writer, clock=clock, notice_of_new_ms=notice_of_new_ms)
+        self.serving = Serving(MEMBER, writer, self.show, clock=clock, notice_of_new_ms=notice_of_new_ms)
         self.serving.accept(self)
         self.received(messages.encode(messages.Hello("release", "1" * 32, MEMBER.member_id)))
 
@@ -45,6 +46,10 @@ class Guest:
         """End."""
 
     abort = close
+
+    def show(self, scope: Scope, identifier: str) -> Seen | None:
+        """Show one object of one tenant."""
+        return Seen(CHANGED, 2, 5) if (scope, identifier) == (SCOPE, CHANGED.object.id) else None
 
     def admit(self, scope: Scope) -> None:
         """Take all."""

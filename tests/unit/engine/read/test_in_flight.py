@@ -6,10 +6,26 @@ from collections.abc import Sequence
 import pytest
 
 from fastpay import limits
+from fastpay.engine.read.copy_ports import Answers, Key, Seen
 from fastpay.engine.read.in_flight import InFlightRead, InFlightReads
 from fastpay.errors import DatabaseUnavailable
 from tests.support.memory import TENANT
 from tests.unit.engine.hand_clock import HandClock
+
+
+class Silent:
+    """A home that answers when it is told to. Satisfies `Neighbour`."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answers] = []
+
+    def wants(self, identifier: str) -> bool:
+        """Want all."""
+        return True
+
+    def find(self, keys: Sequence[Key], answers: Answers) -> None:
+        """Keep whom to tell."""
+        self.answers.append(answers)
 
 
 class World:
@@ -22,8 +38,12 @@ class World:
         self.reads = 0
         self.goes_on = asyncio.Event()
         self.goes_on.set()
-        self.in_flight = InFlightReads(
-            self._read, clock=self.clock, look=self._look, ended=lambda reads: None
+        self.in_flight = self.new()
+
+    def new(self) -> InFlightReads:
+        """Return what sends reads to this world."""
+        return InFlightReads(
+            self._read, clock=self.clock, look=self._look, take=self._take, ended=lambda reads: None
         )
 
     async def _read(self, reads: Sequence[InFlightRead]) -> None:
@@ -36,6 +56,11 @@ class World:
             read.resolve(None)
 
     async def _look(self, reads: Sequence[InFlightRead]) -> Sequence[InFlightRead]:
+        return reads
+
+    def _take(
+        self, reads: Sequence[InFlightRead], seen: Sequence[Seen | None], asked_ns: int
+    ) -> Sequence[InFlightRead]:
         return reads
 
     async def ask(self, name: str) -> bool:
@@ -85,11 +110,24 @@ async def test_a_read_that_fails_at_once_makes_nobody_else_fail() -> None:
 async def test_reads_fail_when_they_are_cancelled_before_their_statement_began() -> None:
     world = World()
     for looks in (False, True):
-        in_flight = InFlightReads(world._read, clock=world.clock, look=world._look, ended=lambda reads: None)
+        in_flight = world.new()
         read = in_flight.begin((TENANT, "one"), looks=looks)
         # Its first step is in the turn in which the task of the read is made.
         await asyncio.create_task(in_flight.close())
         assert read.is_done
+        with pytest.raises(DatabaseUnavailable, match="stopping"):
+            await read.wait()
+    assert world.reads == 0
+
+
+async def test_no_read_waits_for_a_home_after_the_end() -> None:
+    world, home = World(), Silent()
+    asked = world.in_flight.begin((TENANT, "one"), home=home)
+    await asyncio.sleep(0)
+    unasked = world.in_flight.begin((TENANT, "other"), home=home)
+    await world.in_flight.close()
+    home.answers[0]([None])
+    for read in (asked, unasked):
         with pytest.raises(DatabaseUnavailable, match="stopping"):
             await read.wait()
     assert world.reads == 0

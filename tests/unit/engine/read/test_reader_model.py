@@ -3,6 +3,7 @@ interleave, and whatever becomes of the copies that they share."""
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import event, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
 from fastpay.engine.ports import Commit, Filter, Page
-from fastpay.engine.read.copy_ports import Copy
+from fastpay.engine.read.copy_ports import Answers, Copy, Seen
 from fastpay.engine.read.reader import Reader
 from fastpay.errors import DatabaseUnavailable
 from tests.support.memory import OTHER_TENANT, TENANT
@@ -49,6 +50,10 @@ ACTIONS = {
     "save copies": 1,
     "put copies back": 1,
     "close copies": 1,
+    "ask": 12,
+    "tell": 12,
+    "lose question": 1,
+    "close homes": 1,
 }
 # The same with little but copies to read from, and much that becomes of them.
 WITH_COPIES = ACTIONS | {
@@ -80,6 +85,47 @@ class Read:
     task: "asyncio.Task[list[Versioned]]"
 
 
+class Home:
+    """The other instance. Satisfies `Neighbours` and `Neighbour`; frames arrive when they are told to."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.is_open = True
+        self.underway: list[tuple[Sequence[Key], Answers]] = []
+        self.replies: list[tuple[list[Seen | None], Answers]] = []
+        self._reader = reader
+
+    def home(self, scope: Scope) -> "Home":
+        """Return the home of all tenants."""
+        return self
+
+    def wants(self, identifier: str) -> bool:
+        """Want everything."""
+        return self.is_open
+
+    def find(self, keys: Sequence[Key], answers: Answers) -> None:
+        """Send a question on its way."""
+        self.underway.append((keys, answers))
+
+    def step(self, action: str) -> None:
+        """Let the oldest question arrive, or the oldest answer; or lose all that is on its way."""
+        match action:
+            case "ask" if self.underway:
+                keys, answers = self.underway.pop(0)
+                self.replies.append(([self._reader.show(*key) for key in keys], answers))
+            case "tell" if self.replies:
+                seen, answers = self.replies.pop(0)
+                answers(seen)
+            case "lose question":
+                replies, self.replies = self.replies, []
+                underway, self.underway = self.underway, []
+                for keys, answers in underway:
+                    answers([None] * len(keys))
+                for seen, answers in replies:
+                    answers([None] * len(seen))
+            case "close homes":
+                self.is_open = not self.is_open
+
+
 @dataclass
 class World:
     """Two instances, the database under them, and everything that is on its way."""
@@ -100,6 +146,7 @@ class World:
     shared: dict[Key, Copy] = field(default_factory=dict)
     copies: list[MemoryCopies] = field(default_factory=list)
     saved: list[dict[Key, Copy]] = field(default_factory=list)
+    homes: "list[Home]" = field(default_factory=list)
 
     def least(self, instance: int, scope: Scope, identifiers: list[str]) -> dict[str, int]:
         """Return the versions that a read which begins now must not be older than."""
@@ -170,6 +217,8 @@ class World:
                     cache.put(cache.partition("another"), f"{self.clock.ns} {one}", 1, None, 1_000)
             case "wait":
                 self.clock.advance(number)
+            case "ask" | "tell" | "lose question" | "close homes":
+                self.homes[number % 2].step(action)
             case _:
                 self.change_copies(action, number)
         await settle()
@@ -225,10 +274,13 @@ class World:
 
     async def end(self) -> None:
         """Answer everything, so that nobody waits for ever; check that nobody does."""
-        while self.store.pending or any(one.underway or one.replies for one in self.copies):
+        on_their_way: list[MemoryCopies | Home] = [*self.copies, *self.homes]
+        while self.store.pending or any(one.underway or one.replies for one in on_their_way):
             for copies in self.copies:
                 copies.deliver()
                 copies.reply()
+            for home in self.homes:
+                home.step("lose question")
             await settle()
             if self.store.pending:
                 self.store.pending.pop().answer()
@@ -261,6 +313,10 @@ async def run(seed: int, bytes_max: int, actions: dict[str, int] = ACTIONS) -> W
         )
         world.copies.append(copies)
         world.readers.append(reader)
+    # Each asks the other, whatever the other knows.
+    world.homes += [Home(reader) for reader in world.readers]
+    for home, reader in zip(world.homes, reversed(world.readers), strict=True):
+        reader.ask(home)
     scopes = SCOPES[: chance.randint(1, 2)]
     for action in chance.choices(list(actions), list(actions.values()), k=STEPS):
         highest = {"wait": 40} | dict.fromkeys(("write", "read", "list", "confirm", "replay"), 1)
@@ -282,5 +338,6 @@ def test_no_read_is_older_than_agreed_nor_than_what_was_acknowledged_here(seed: 
 @given(st.integers(0, 1 << 64), st.sampled_from([0, 0, 0, 32_000]))
 def test_no_copy_is_shown_that_breaks_this_whatever_becomes_of_copies(seed: int, bytes_max: int) -> None:
     world = asyncio.run(run(seed, bytes_max, WITH_COPIES))
-    copies = sum(reader.counts()["reads_copies_shown"] for reader in world.readers)
-    event(f"copies: {'many' if copies > 3 else 'some' if copies else 'none'}")
+    for source in ("copies", "homes"):
+        shown = sum(reader.counts()[f"reads_{source}_shown"] for reader in world.readers)
+        event(f"{source}: {'many' if shown > 3 else 'some' if shown else 'none'}")
