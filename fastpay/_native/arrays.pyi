@@ -48,9 +48,14 @@ def encode_table(fields: tuple[Field, ...], parts: tuple[list[Any], ...]) -> lis
     """
 
 def encode_tables(
-    fields: dict[str, tuple[Field, ...]], tables: list[tuple[str, tuple[list[Any], ...]]]
-) -> list[bytes]:
-    """Return the encoded columns of each table, one after the other. `fields` has those of each by its name.
+    fields: dict[str, tuple[Field, ...]],
+    tables: list[tuple[str, tuple[list[Any], ...]]],
+    names: list[str],
+    encoded: list[bytes],
+    rows_max: int,
+) -> bool:
+    """Append the name and the encoded columns of each table that has rows. `fields` has those of each.
 
+    Do nothing and return False if all have more than `rows_max` rows together.
     Raises: as `encode_table`; KeyError for a table without fields.
     """

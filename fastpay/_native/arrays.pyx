@@ -140,11 +140,24 @@ def encode_table(tuple fields not None, tuple parts not None) -> list:
     return encoded
 
 
-def encode_tables(dict fields not None, list tables not None) -> list:
-    cdef list encoded = []
-    for name, parts in tables:
-        _append_columns(encoded, <tuple?>fields[name], <tuple?>parts)
-    return encoded
+def encode_tables(
+    dict fields not None,
+    list tables not None,
+    list names not None,
+    list encoded not None,
+    Py_ssize_t rows_max,
+) -> bool:
+    cdef Py_ssize_t rows = 0
+    cdef tuple table
+    for table in tables:
+        rows += len(<list?>(<tuple?>table[1])[0])
+    if rows > rows_max:
+        return False
+    for table in tables:
+        if len(<list>(<tuple>table[1])[0]) > 0:
+            _append_columns(encoded, <tuple?>fields[table[0]], <tuple>table[1])
+            names.append(table[0])
+    return True
 
 
 cdef int _append_columns(list encoded, tuple fields, tuple parts) except -1:

@@ -20,7 +20,7 @@ class Sorter:
     ) -> None: ...
     def sort(
         self, drafts: Sequence[tuple[Any, Any]]
-    ) -> tuple[_Lists, list[_OfType], _Lists, _Lists, _Lists, list[str], bool]:
+    ) -> tuple[_Lists, list[_OfType], _Lists, _Lists, _Lists, _Lists, _Lists, bool]:
         """Return what submissions with their drafts have written, all in the order of the drafts.
 
         - scopes, versions, numbers and objects of the snapshots
@@ -28,7 +28,8 @@ class Sorter:
         - submissions with their drafts, and transfers
         - submissions and events
         - submissions and actions of operators, where there is one
-        - the identifiers of the accounts that were opened
+        - scopes, and the accounts that were opened as the last draft has left them
+        - the same for all other accounts that were moved
         - whether there is an object without snapshots
 
         Raises: TypeError for anything else, AttributeError for a draft that is not finished.

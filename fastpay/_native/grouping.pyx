@@ -9,6 +9,8 @@ from fastpay._native.structs cimport offset_of, slot_at
 
 cdef extern from "Python.h":
     PyObject* PyDict_GetItemWithError(dict items, object key) except? NULL
+    bint PyDict_Contains(dict items, object key) except -1
+    bint PyDict_Next(dict items, Py_ssize_t* position, PyObject** key, PyObject** value)
     bint PyObject_TypeCheck(PyObject* value, PyTypeObject* kind)
 
 
@@ -33,7 +35,7 @@ cdef class Sorter:
     cdef object stored
     cdef dict numbers
     cdef Py_ssize_t scope_place, action_place
-    cdef Py_ssize_t versions_place, transfers_place, events_place, opened_place
+    cdef Py_ssize_t versions_place, transfers_place, events_place, accounts_place, opened_place
     cdef Py_ssize_t object_place, version_place, id_place
 
     def __init__(self, submission, draft, versioned, stored, dict numbers not None):
@@ -46,6 +48,7 @@ cdef class Sorter:
         self.scope_place, self.action_place = offset_of(submission, "scope"), offset_of(submission, "action")
         self.versions_place, self.events_place = offset_of(draft, "versions"), offset_of(draft, "events")
         self.transfers_place, self.opened_place = offset_of(draft, "transfers"), offset_of(draft, "opened")
+        self.accounts_place = offset_of(draft, "accounts")
         self.object_place = offset_of(versioned, "object")
         self.version_place = offset_of(versioned, "version")
         self.id_place = offset_of(stored, "id")
@@ -104,7 +107,7 @@ cdef class Sorter:
             (moved_by, transfers),
             (caused_by, events),
             (asked_by, actions),
-            opened,
+            *self.moved(drafts, set(opened)),
             has_others,
         )
 
@@ -146,6 +149,33 @@ cdef class Sorter:
                 (<object>kind.type, state, (<list>kind.scopes, <list>kind.versions, <list>kind.objects))
             )
         return made
+
+    cdef tuple moved(self, list drafts, set opened):
+        """Return the accounts that were opened, and all others, each with their scopes."""
+        cdef tuple new = ([], [])
+        cdef tuple known = ([], [])
+        cdef tuple lists
+        cdef dict seen = {}
+        cdef dict of_scope = None
+        cdef object scope = None
+        cdef PyObject* identifier
+        cdef PyObject* account
+        cdef Py_ssize_t position
+        # The last draft of a tenant that has moved an account says how it is left.
+        for pair in reversed(drafts):
+            accounts = <dict?>_field(<PyObject*>pair[1], self.accounts_place)
+            if of_scope is None or _field(<PyObject*>pair[0], self.scope_place) is not scope:
+                scope = _field(<PyObject*>pair[0], self.scope_place)
+                of_scope = seen.setdefault(scope, {})
+            position = 0
+            while PyDict_Next(<dict>accounts, &position, &identifier, &account):
+                if PyDict_Contains(of_scope, <object>identifier):
+                    continue
+                of_scope[<object>identifier] = None
+                lists = new if <object>identifier in opened else known
+                (<list>lists[0]).append(scope)
+                (<list>lists[1]).append(<object>account)
+        return new, known
 
     cdef bint are_different(self, list objects) except -1:
         """Tell whether no object is there twice."""

@@ -102,13 +102,12 @@ class Commit(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct):
     """The net effect of the commands of a batch, in the order in which it came about.
 
-    `sequences` is how far the sequence of each tenant comes that is changed. Versions, events and
-    transfers are in the drafts. `rows` are the transfers of each large batch.
+    `sequences` is how far the sequence of each tenant comes that is changed. Versions, events, transfers and
+    accounts are in the drafts. `rows` are the transfers of each large batch.
     """
 
     sequences: dict[Scope, int] = {}
     drafts: list[tuple[Submission, Draft]] = []
-    accounts: dict[Scope, dict[str, Account]] = {}
     idempotency: list[IdempotencyRow] = []
     rows: list[tuple[Scope, LedgerRows]] = []
 
@@ -121,6 +120,15 @@ class Changes(msgspec.Struct):
         """The versions of all drafts, each with its tenant."""
         return [(one.scope, versioned) for one, draft in self.drafts for versioned in draft.versions]
 
+    @property
+    def accounts(self) -> dict[tuple[Scope, str], Account]:
+        """The accounts that were moved, by tenant and identifier, as the last draft has left them."""
+        return {
+            (one.scope, account.id): account
+            for one, draft in self.drafts
+            for account in draft.accounts.values()
+        }
+
     def add(self, submission: Submission, draft: Draft) -> None:
         """Add what a command decided."""
         scope = submission.scope
@@ -128,11 +136,6 @@ class Changes(msgspec.Struct):
         if draft.events:
             # The events' numbers rise by one, and the answer has the last of them.
             self.sequences[scope] = draft.answer.sequence
-        if draft.accounts:
-            moved = self.accounts.get(scope)
-            if moved is None:
-                moved = self.accounts[scope] = {}
-            moved |= draft.accounts
         if draft.rows is not None:
             self.rows.append((scope, draft.rows))
 

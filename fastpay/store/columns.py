@@ -32,7 +32,7 @@ _name_of, _answer_of = itemgetter(0), attrgetter("answer")
 _STATEMENTS = {one: (new.statement, known.statement) for one, (new, known) in HEAD_WRITES.items()}
 # What a batch has written, by table: see `Sorter.sort`.
 _OfType = tuple[type, Literal["new", "known", "mixed"], Parts]
-_Effects = tuple[Parts, list[Any], Parts, Parts, Parts, list[str], bool]
+_Effects = tuple[Parts, list[Any], Parts, Parts, Parts, Parts, Parts, bool]
 # Transfers between clients' accounts have no snapshots.
 SORTER = Sorter(Submission, Draft, Versioned, StoredObject, {**NUMBERS, LedgerTransfer: None})
 
@@ -63,7 +63,7 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
     arguments: list[bytes] = []
     rest: list[EncodedChanges] = []
     effects = SORTER.sort(changes.drafts)
-    *_, opened, has_ledger_transfers = effects
+    *_, certain, has_ledger_transfers = effects
     if changes.rows or has_ledger_transfers:
         for number, columns in enumerate((yield from ledger_columns.columns(changes, rows_max))):
             encoded = yield from _encode_transfers(columns)
@@ -72,19 +72,15 @@ def encode_steps(changes: Changes, rows_max: int | None = None) -> Steps[Encoded
             else:
                 names.append(_LEDGER_TRANSFERS)
                 arguments += encoded
-    uncertain, certain = _accounts(changes, opened)
     count = len(certain[0])
     if count > _LONG:
         yield
     size = rows_max or count or 1
-    written = _writes(changes, effects, uncertain, _cut(certain, 0, size) if count > size else certain)
-    names += map(_name_of, written)
+    tables = _tables(changes, effects, _cut(certain, 0, size) if count > size else certain)
     rows_left = limits.rows_at_once_max
-    if sum([len(parts[0]) for _, parts in written]) <= rows_left:
-        arguments += encode_tables(_FIELDS, written)
-    else:
-        for table in written:
-            arguments += encode_tables(_FIELDS, [table])
+    if encode_tables(_FIELDS, tables, names, arguments, rows_left) is False:
+        for table in tables:
+            encode_tables(_FIELDS, [table], names, arguments, len(table[1][0]))
             rows_left -= len(table[1][0])
             if rows_left < 0:
                 yield
@@ -118,15 +114,19 @@ def writes(changes: Changes) -> list[tuple[str, Parts]]:
     Transfers between clients' accounts are not included: `ledger_columns` makes their columns directly.
     """
     effects = SORTER.sort(changes.drafts)
-    return _writes(changes, effects, *_accounts(changes, effects[-2]))
+    return [table for table in _tables(changes, effects, effects[-2]) if table[1][0]]
 
 
-def _writes(changes: Changes, effects: _Effects, uncertain: Parts, certain: Parts) -> list[tuple[str, Parts]]:
-    """Return what `writes` does."""
-    (scopes, versions, numbers, objects), by_type, transfers, events, actions, *_ = effects
+def _tables(changes: Changes, effects: _Effects, certain: Parts) -> list[tuple[str, Parts]]:
+    """Return what `writes` does, and statements that have no rows.
+
+    Accounts of payments are opened on first use, and a client's account by a command. So it is uncertain
+    whether those exist that were opened.
+    """
+    (scopes, versions, numbers, objects), by_type, transfers, events, actions, uncertain, *_ = effects
     first_answers = changes.idempotency
     answers = rows.encode_answers(list(map(_answer_of, first_answers)))
-    written = [
+    return [
         ("write_versions", (scopes, versions, numbers, rows.encode_all(objects))),
         *_heads(by_type),
         ("write_accounts", uncertain),
@@ -137,7 +137,6 @@ def _writes(changes: Changes, effects: _Effects, uncertain: Parts, certain: Part
         ("write_operator_actions", actions),
         ("write_books", (list(changes.sequences), list(changes.sequences.values()))),
     ]
-    return [table for table in written if table[1][0]]
 
 
 def witness(changes: Changes) -> Witness | None:
@@ -178,27 +177,6 @@ def _latest(statements: tuple[str, str], parts: Parts) -> list[tuple[str, Parts]
     new = {key for key, versioned in zip(keys, versions, strict=True) if versioned.version == 1}
     last = tuple([part[place] for place in latest.values()] for part in parts)
     return list(group([statements[key not in new] for key in latest], last).items())
-
-
-def _accounts(changes: Changes, opened: list[str]) -> tuple[Parts, Parts]:
-    """Return the parts of accounts that may not exist yet, and of those that do.
-
-    Accounts of payments are opened on first use, and a client's account by a command.
-    """
-    uncertain: tuple[list[Scope], list[Account]] = ([], [])
-    certain: tuple[list[Scope], list[Account]] = ([], [])
-    new = set(opened) if opened else None
-    for scope, moved in changes.accounts.items():
-        if new is None:
-            # Nearly always.
-            certain[0].extend([scope] * len(moved))
-            certain[1].extend(moved.values())
-            continue
-        for identifier, account in moved.items():
-            scopes, accounts = uncertain if identifier in new else certain
-            scopes.append(scope)
-            accounts.append(account)
-    return uncertain, certain
 
 
 def _cut(parts: Parts, start: int, end: int) -> Parts:

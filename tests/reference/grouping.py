@@ -8,6 +8,11 @@ def sort(drafts: Sequence[tuple[Any, Any]], numbers: Mapping[Any, int | None]) -
     """Return what `Sorter.sort` does."""
     versions = [(one.scope, versioned) for one, draft in drafts for versioned in draft.versions]
     kept = [(scope, one) for scope, one in versions if numbers[type(one.object)] is not None]
+    opened = {identifier for _, draft in drafts for identifier in draft.opened}
+    accounts: dict[tuple[Any, str], Any] = {}
+    for one, draft in reversed(drafts):
+        for identifier, account in draft.accounts.items():
+            accounts.setdefault((one.scope, identifier), account)
     kinds = dict.fromkeys(type(one.object) for _, one in versions)
     return (
         _lists([(scope, one, numbers[type(one.object)], one.object) for scope, one in kept], 4),
@@ -15,7 +20,8 @@ def sort(drafts: Sequence[tuple[Any, Any]], numbers: Mapping[Any, int | None]) -
         _lists([((one, draft), transfer) for one, draft in drafts for transfer in draft.transfers], 2),
         _lists([(one, event) for one, draft in drafts for event in draft.events], 2),
         _lists([(one, one.action) for one, _ in drafts if one.action is not None], 2),
-        [identifier for _, draft in drafts for identifier in draft.opened],
+        _lists([(scope, found) for (scope, one), found in accounts.items() if one in opened], 2),
+        _lists([(scope, found) for (scope, one), found in accounts.items() if one not in opened], 2),
         len(kept) < len(versions),
     )
 

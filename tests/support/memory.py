@@ -218,11 +218,7 @@ class MemoryTransaction:
         for scope, sequence in changes.sequences.items():
             state.books[scope] = msgspec.structs.replace(state.books[scope], sequence=sequence)
         state.versions += changes.versions
-        state.accounts |= {
-            (scope, account.id): account
-            for scope, moved in changes.accounts.items()
-            for account in moved.values()
-        }
+        state.accounts |= changes.accounts
         for submission, draft in changes.drafts:
             state.transfers += [(submission.scope, transfer) for transfer in draft.transfers]
             state.events += [(submission.scope, event) for event in draft.events]

@@ -57,7 +57,15 @@ def test_each_column_of_rows_is_an_array(table: tuple[list[str], list[tuple[Any,
     parts = tuple([row[place] for row in rows] for place in range(len(names)))
     columns = [oracle.encode(name, part) for name, part in zip(names, parts, strict=True)]
     assert encode_table(fields_of(names), parts) == columns
-    assert encode_tables({"a": fields_of(names)}, [("a", parts), ("a", parts)]) == columns * 2
+    count, made, encoded = len(parts[0]), ["first"], [b"first"]
+    tables: list[Any] = [("a", parts), ("none", ([],)), ("a", parts)]
+    fields = {"a": fields_of(names)}
+    if count:
+        assert not encode_tables(fields, tables, made, encoded, 2 * count - 1)
+        assert (made, encoded) == (["first"], [b"first"])
+    assert encode_tables(fields, tables, made, encoded, 2 * count)
+    assert made == ["first", "a", "a"][: 3 if count else 1]
+    assert encoded == [b"first", *(columns * 2 if count else [])]
 
 
 class Place(NamedTuple):

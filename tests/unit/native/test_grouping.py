@@ -38,11 +38,13 @@ class _Submission(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Draft:
-    __slots__ = ("events", "opened", "transfers", "versions")
+    __slots__ = ("accounts", "events", "opened", "transfers", "versions")
 
-    def __init__(self, versions: Any, transfers: Any = (), events: Any = (), opened: Any = ()) -> None:
-        self.versions, self.transfers = list(versions), list(transfers)
-        self.events, self.opened = list(events), list(opened)
+    def __init__(self, versions: Any, transfers: Any = (), events: Any = (), accounts: Any = ()) -> None:
+        self.versions, self.transfers, self.events = list(versions), list(transfers), list(events)
+        self.accounts = dict(accounts)
+        # Whoever opens an account moves it.
+        self.opened = [one for one, amount in self.accounts.items() if amount % 3 == 0]
 
 
 _NUMBERS: dict[Any, int | None] = {_Charge: 4, _Attempt: 25, _Transfer: None}
@@ -56,7 +58,7 @@ _DRAFTS = st.builds(
     st.lists(_VERSIONS, max_size=4),
     st.lists(st.integers(), max_size=3),
     st.lists(st.integers(), max_size=3),
-    st.lists(st.sampled_from("pq"), max_size=2),
+    st.dictionaries(st.sampled_from("pqr"), st.integers(0, 9)),
 )
 _ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(), st.text(max_size=2)))
 
