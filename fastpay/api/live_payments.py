@@ -1,5 +1,6 @@
 """Live payments: which processor one goes to, before its command is made."""
 
+from collections.abc import Awaitable
 from typing import Protocol
 
 import msgspec
@@ -24,12 +25,31 @@ class _Paid(MethodParams, Protocol):
         """Whether the cardholder must not be asked."""
 
 
-async def route_created(call: Call, params: CreateParams) -> Call:
-    """Return the call with the route of a payment that is confirmed at once. Raises: InvalidRequest."""
-    if not params.confirm:
+def route_created(call: Call, params: CreateParams) -> Call | Awaitable[Call]:
+    """Return the call with the route of a payment that is confirmed at once. Raises: InvalidRequest.
+
+    Without a wait, if the route of such payments is kept.
+    """
+    live = call.services.live_payments
+    if not params.confirm or live is None:
         return call
     amount, currency = money.check_amount(params.amount), money.parse_currency(params.currency)
-    return await _route(call, params, amount, currency)
+    card = live_cards.card_data(call, params)
+    routed = (
+        None
+        if card is None
+        else live.calls.kept_route(
+            call.credentials.scope,
+            currency=currency,
+            method="card",
+            card=card,
+            links=error_links(call.services, call.request_id),
+            is_absent=_is_absent(params),
+        )
+    )
+    if routed is None:
+        return _route(call, params, amount, currency)
+    return msgspec.structs.replace(call, routed=routed)
 
 
 async def route_confirmed(call: Call, params: ConfirmParams) -> Call:
@@ -49,8 +69,7 @@ async def _route(call: Call, params: _Paid, amount: int, currency: str, *, chose
     if live is None:
         return call
     links = error_links(call.services, call.request_id)
-    is_absent = params.off_session is not UNSET and params.off_session is not False
-    is_absent = is_absent or params.error_on_requires_action is True
+    is_absent = _is_absent(params)
     if card is not None:
         routed = await live.calls.route(
             call.credentials.scope,
@@ -64,3 +83,8 @@ async def _route(call: Call, params: _Paid, amount: int, currency: str, *, chose
     else:
         routed = await live_cards.saved(call, live.calls, params, chosen, links, is_absent=is_absent)
     return call if routed is None else msgspec.structs.replace(call, routed=routed)
+
+
+def _is_absent(params: _Paid) -> bool:
+    is_absent = params.off_session is not UNSET and params.off_session is not False
+    return is_absent or params.error_on_requires_action is True

@@ -102,7 +102,8 @@ class Write(Generic[_Params]):
         if self._check is not None:
             await self._check(call, params)
         if scope.livemode or self.prepares_test_mode:
-            call = await self.prepared(call, params)
+            prepared = self.prepared(call, params)
+            call = prepared if isinstance(prepared, Call) else await prepared
         submission = self._submission(call, params, idempotency_key, deadline_ns)
         if call.timing is not None:
             call.ended("decode")
@@ -117,8 +118,11 @@ class Write(Generic[_Params]):
         body = answers.plain(call, self._resource, outcome)
         return await self._shown(call, submission, outcome) if body is None else Reply(body=body)
 
-    async def prepared(self, call: Call, params: _Params) -> Call:
-        """Return the call with what the command takes that has to be read first. Raises: FastpayError."""
+    def prepared(self, call: Call, params: _Params) -> Call | Awaitable[Call]:
+        """Return the call with what the command takes that has to be read first. Raises: FastpayError.
+
+        It is awaited only if there is something to wait for.
+        """
         return call
 
     async def _shown(self, call: Call, submission: Submission, outcome: Outcome) -> Reply:
@@ -207,16 +211,16 @@ class LiveWrite(Write[_Params]):
         params_type: type[_Params],
         command: Callable[[Call, _Params], Command],
         *,
-        route: Callable[[Call, _Params], Awaitable[Call]],
+        route: Callable[[Call, _Params], Call | Awaitable[Call]],
         path_kind: Kind | None = None,
         check: Callable[[Call, _Params], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(resource, params_type, command, path_kind=path_kind, check=check)
         self._route = route
 
-    async def prepared(self, call: Call, params: _Params) -> Call:
+    def prepared(self, call: Call, params: _Params) -> Call | Awaitable[Call]:
         """Return the call with its route, in live mode. Raises: FastpayError."""
-        return await self._route(call, params)
+        return self._route(call, params)
 
 
 def _checked_key(call: Call, header: str) -> str | None:

@@ -120,10 +120,27 @@ class ProcessorCalls:
 
         Raises: DatabaseUnavailable, Overloaded.
         """
+        kept = self.kept_route(
+            scope, currency=currency, method=method, card=card, links=links, is_absent=is_absent
+        )
+        if kept is not None:
+            return kept
+        chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
+        return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
+
+    def kept_route(
+        self,
+        scope: Scope,
+        *,
+        currency: str,
+        method: str,
+        card: ports.CardData,
+        links: ErrorLinks,
+        is_absent: bool,
+    ) -> Routed | None:
+        """Return what `route` would, if that is known without a wait. Raises: Overloaded."""
         self._in_flight.admit(scope)
         chosen = self._processors.kept_route(scope, currency=currency, method=method)
-        if chosen is None:
-            chosen = await self._processors.route(scope, amount=amount, currency=currency, method=method)
         return Routed(chosen, self._route(chosen[0]), card, links, is_absent) if chosen else None
 
     async def route_setup(
