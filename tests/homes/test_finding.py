@@ -9,8 +9,9 @@ import pytest
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
-from fastpay.engine.homes import messages
-from fastpay.engine.homes.messages import Found, Seen, Shown
+from fastpay.engine.homes import finding, messages
+from fastpay.engine.homes.messages import Find, Found, Seen, Shown, Wanted
+from fastpay.engine.read import copy_ports
 from tests.support.engine import make_tenant
 from tests.support.homes import Instance, instance, introduce
 from tests.support.servers import PATIENCE_SECONDS
@@ -185,3 +186,11 @@ async def _confirm(one: Instance, scope: Scope) -> None:
 async def _pay(one: Instance, scope: Scope) -> Versioned:
     (paid,) = (await one.submit(PAY, scope)).objects.values()
     return paid
+
+
+def test_what_cannot_travel_is_answered_with_nothing() -> None:
+    wanted = [Wanted("a" * 32, False, "pi_1"), Wanted("a" * 32, False, "pi_2")]
+    answer = finding.answer(
+        Find(7, wanted), lambda _, name: copy_ports.Seen(None, 1 << int(name[-1]) * 40, 0)
+    )
+    assert messages.decode(answer) == Found(7, [None, None])

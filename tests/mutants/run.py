@@ -96,6 +96,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Plant bugs in a copy of the tree and see them caught.")
     parser.add_argument("names", nargs="*", help="the bugs to plant; all of them by default")
     wanted = parser.parse_args().names
+    if unknown := set(wanted) - {mutant.name for mutant in MUTANTS}:
+        parser.error(f"no such bugs: {', '.join(sorted(unknown))}")
     mutants = [mutant for mutant in MUTANTS if not wanted or mutant.name in wanted]
     with tempfile.TemporaryDirectory(prefix="fastpay-mutant-") as place:
         tests = sorted({test for mutant in mutants for test in mutant.tests})

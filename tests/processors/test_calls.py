@@ -15,7 +15,7 @@ from fastpay.engine.processors.janitor import AttemptJanitor
 from fastpay.engine.processors.ports import Declaration, Order
 from fastpay.engine.timed_commands import TimedCommands
 from fastpay.engine.write.idempotency import submission_digest
-from fastpay.errors import DatabaseUnavailable, KeyInUse, Overloaded
+from fastpay.errors import DatabaseUnavailable, FastpayError, KeyInUse, OutcomeUnknown, Overloaded
 from fastpay.store.housekeeping import PostgresHousekeeping
 from tests.support.engine import CLOCK, engine, make_tenant
 from tests.support.fake_processor import (
@@ -295,9 +295,10 @@ async def test_a_tenant_whose_processor_hangs_leaves_room_for_others(database_ur
         await own.route()
 
 
+@pytest.mark.parametrize("failure", [DatabaseUnavailable, OutcomeUnknown])
 @pytest.mark.parametrize("is_queued", [True, False])
 async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, is_queued: bool
+    database_url: str, monkeypatch: pytest.MonkeyPatch, is_queued: bool, failure: type[FastpayError]
 ) -> None:
     processor = FakeProcessor()
     monkeypatch.setattr(limits, "record_retry_ms", 1)
@@ -309,7 +310,7 @@ async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
             nonlocal failures
             if type(submission.command).__name__ == "RecordOutcome" and failures:
                 failures -= 1
-                raise DatabaseUnavailable("away")
+                raise failure("away")
             return await submit(submission)
 
         def fail_later(submission: Submission, reply: Reply) -> None:
@@ -319,8 +320,8 @@ async def test_an_outcome_that_cannot_be_written_at_once_is_written_later(
                 return
             failures -= 1
             if not is_queued:
-                raise DatabaseUnavailable("away")
-            asyncio.get_running_loop().call_soon(reply.set_exception, DatabaseUnavailable("away"))
+                raise failure("away")
+            asyncio.get_running_loop().call_soon(reply.set_exception, failure("away"))
 
         monkeypatch.setattr(writer, "submit", fail)
         monkeypatch.setattr(writer, "put", fail_later)

@@ -114,4 +114,8 @@ def answer(find: Find, show: Show) -> bytes:
             seen.append((one.sequence, one.age_ns))
         else:
             seen.append((one.sequence, one.age_ns, codec.shown_message(one.versioned)))
-    return messages.encode_found(find.number, seen)
+    try:
+        return messages.encode_found(find.number, seen)
+    except (TypeError, OverflowError):
+        # One of them cannot travel.
+        return messages.encode_found(find.number, [None] * len(seen))

@@ -230,9 +230,10 @@ class Homes:
     def _tell(self, reply: Reply, task: "asyncio.Task[Outcome]") -> None:
         """Give a reply what became of a command."""
         self._put_elsewhere.discard(task)
+        # Looked at in any case, or it would be logged as lost.
+        error = None if task.cancelled() else task.exception()
         if task.cancelled() or reply.done():
             return
-        error = task.exception()
         if error is None:
             reply.set_result(task.result())
         elif isinstance(error, Exception):

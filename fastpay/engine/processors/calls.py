@@ -205,10 +205,10 @@ class ProcessorCalls:
         waiting = Waiting(submission, outcome, until_ns, asyncio.get_running_loop().create_future())
         if not isinstance(routed, Routed):
             steps = partial(self._follow_up, routed, waiting)
-            self._in_flight.start(submission.scope, self.carry_out(waiting, steps))
+            self._in_flight.start(submission.scope, self.carry_out(waiting, steps), waiting.end)
         elif not self._send_nowait(routed, waiting):
             steps = partial(self.authorize, routed, waiting)
-            self._in_flight.start(submission.scope, self.carry_out(waiting, steps))
+            self._in_flight.start(submission.scope, self.carry_out(waiting, steps), waiting.end)
         waits = self._waits.get(wait_ms)
         if waits is None:
             waits = self._waits[wait_ms] = Alarms(wait_ms / 1000, Waiting.expire)
@@ -251,7 +251,7 @@ class ProcessorCalls:
         return False
 
     async def carry_out(self, waiting: Waiting, steps: Callable[[], Awaitable[object]]) -> None:
-        """Do these steps, and give the request its answer."""
+        """Do these steps. Who starts it ends the wait afterwards."""
         if waiting.submission.trace is not None:
             # This task has a context of its own.
             traces.calling.set(waiting.submission.trace)
@@ -259,8 +259,6 @@ class ProcessorCalls:
             await steps()
         except Exception:  # noqa: BLE001  the attempt is open, and the janitor goes on
             _log.exception("processor_call_failed", attempt=waiting.reference)
-        finally:
-            waiting.end()
 
     async def authorize(self, routed: Routed, waiting: Waiting, said: ports.Outcome | None = None) -> None:
         """Call one processor after the other, as long as nothing was done, and record each outcome.

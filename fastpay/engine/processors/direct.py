@@ -34,7 +34,7 @@ class Steps(Protocol):
         """Go on after what the first processor has said."""
 
     async def carry_out(self, waiting: Waiting, steps: Callable[[], Awaitable[object]]) -> None:
-        """Do these steps, and give the request its answer."""
+        """Do these steps. Who starts it ends the wait afterwards."""
 
 
 class DirectCall:
@@ -93,7 +93,8 @@ class DirectCall:
     def _go_on(self, steps: Callable[[], Awaitable[object]]) -> None:
         self._is_over = True
         self._in_flight.remove(self)
-        self._in_flight.start(self._waiting.submission.scope, self._steps.carry_out(self._waiting, steps))
+        waiting = self._waiting
+        self._in_flight.start(waiting.submission.scope, self._steps.carry_out(waiting, steps), waiting.end)
 
     def _end(self) -> None:
         self._is_over = True

@@ -8,7 +8,7 @@ IEEE/ACM Transactions on Networking 6 (1998).
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Protocol, TypeVar
 
 from fastpay import limits
@@ -51,13 +51,23 @@ class InFlight:
                 "Too many of your payments wait for their processors. Try again in a little while."
             )
 
-    def start(self, scope: Scope, call: Coroutine[object, object, None]) -> None:
-        """Start a call as a task."""
+    def start(
+        self,
+        scope: Scope,
+        call: Coroutine[object, object, None],
+        ended: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start a call as a task. `ended` is called when it has ended, even if it never began."""
         # Without a name of its own each one gets a number as its name, which has to be formatted. uvloop's
         # `create_task` gives it a name afterwards, which takes 2,500 instructions more.
         task = asyncio.Task(call, loop=asyncio.get_running_loop(), name="call a processor")
         self.add(scope, task)
-        task.add_done_callback(self.remove)
+
+        def end(task: asyncio.Task[None]) -> None:
+            self.remove(task)
+            ended()
+
+        task.add_done_callback(end)
 
     def add(self, scope: Scope, call: Cancellable) -> None:
         """Count a call, until `remove`."""

@@ -12,10 +12,10 @@ from fastpay.engine.ports import Outcome, Reply, Submission
 from fastpay.engine.processors.waiting import Waiting
 from fastpay.engine.write.idempotency import submission_digest
 from fastpay.engine.write.ports import QueueingWriter
-from fastpay.errors import ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped
+from fastpay.errors import ClockSkewed, DatabaseUnavailable, OutcomeUnknown, Overloaded, WriterStopped
 
 # The command was not carried out, or may have been: to send it again changes nothing.
-_MAY_PASS = (ClockSkewed, DatabaseUnavailable, Overloaded, WriterStopped)
+_MAY_PASS = (ClockSkewed, DatabaseUnavailable, OutcomeUnknown, Overloaded, WriterStopped)
 
 
 class Recorder:
@@ -49,7 +49,11 @@ class Recorder:
                 outcome = await self._writer.submit(submission)
             except _MAY_PASS as error:
                 # The key's answer may have changed or not: the client has to ask again.
-                waiting.tell(error)
+                if isinstance(error, OutcomeUnknown):
+                    # That speaks of a request without a key.
+                    waiting.end()
+                else:
+                    waiting.tell(error)
                 if attempt == limits.record_attempts_max:
                     raise
                 failure, amends = None, b""

@@ -5,9 +5,9 @@ import asyncio
 from fastpay.engine.ports import Outcome, Submission
 from fastpay.errors import DatabaseUnavailable
 
-_STOPPED = (
-    "The server stopped before it knew whether the payment's outcome was written. Send the request again "
-    "with the same idempotency key to learn what became of it."
+_UNCERTAIN = (
+    "It is not known whether the payment's outcome was written. Send the request again with the same "
+    "idempotency key to learn what became of it."
 )
 
 
@@ -63,7 +63,7 @@ class Waiting:
     def end(self) -> None:
         """Answer a request that got no answer: nothing is known, or this process stops."""
         if not self.answer.done():
-            self.tell(DatabaseUnavailable(_STOPPED) if self.is_uncertain else self.outcome)
+            self.tell(DatabaseUnavailable(_UNCERTAIN) if self.is_uncertain else self.outcome)
 
     def expire(self) -> None:
         """End the wait with the answer of command 1, unless the one of command 2 has begun to come."""

@@ -92,7 +92,9 @@ class Pool:
             self._timer = None
         if self._lookup is not None:
             self._lookup.cancel()
-        for connection in (*self._lent, *self._idle):
+        for connection in tuple(self._lent):
+            connection.fail(ConnectionAbortedError("the client was closed"))
+        for connection in self._idle:
             connection.close()
         self._idle.clear()
 

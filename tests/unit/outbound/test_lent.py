@@ -146,4 +146,7 @@ async def test_a_client_that_is_closed_ends_its_requests() -> None:
         await asking.client.close()
         for _ in range(10):
             await asyncio.sleep(0)
+        (error,) = asking.ended
+        assert isinstance(error, NoAnswerError)
+        assert not isinstance(error, NotSentError)
         assert asking.send() is None

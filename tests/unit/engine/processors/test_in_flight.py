@@ -80,3 +80,17 @@ async def test_calls_of_an_instance_that_ends_are_not_taken_for_late() -> None:
     await asyncio.sleep(0)
     await calls.cancel()
     assert raised == [asyncio.CancelledError]
+
+
+async def test_who_waits_for_a_call_is_told_of_its_end_even_if_it_never_began() -> None:
+    calls = InFlight(1)
+    told: list[str] = []
+
+    async def call() -> None:
+        told.append("began")
+
+    calls.start(TENANT, call(), lambda: told.append("ended"))
+    # Before its first turn of the loop.
+    await calls.cancel()
+    assert told == ["ended"]
+    assert len(calls) == 0
