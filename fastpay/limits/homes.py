@@ -37,6 +37,8 @@ home_notice_bytes_max = 16 << 10
 home_find_ms = 100
 home_slow_ms = 1_000
 home_finds_max = 1_024
+# How many objects one question is for: the answer has so many of `home_notice_bytes_max` at most.
+home_find_objects_max = 128
 # A home is asked for everything if it has so much of it: to ask it takes a seventh of what a read of the
 # database does.
 home_worth_min = 0.25

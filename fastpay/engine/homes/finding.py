@@ -68,17 +68,19 @@ class Finder:
             raise UnsupportedFrame("more or fewer objects than were asked for")
         seen: list[Seen | None] = []
         for key, one in zip(keys, found.seen, strict=True):
+            self._worth *= _WORTH_KEPT
             if one is None:
                 # Its tenant is confirmed soon, since it is asked for.
                 seen.append(None)
                 continue
+            if one.age_ns < 0 or one.known < 0:
+                raise UnsupportedFrame("a proof of the future")
             versioned, shown = None, one.shown
-            self._worth *= _WORTH_KEPT
             if shown is not None:
                 self._worth += 1 - _WORTH_KEPT
                 stored = codec.decode_stored(shown.kind, shown.body)
                 # An identifier is of one tenant.
-                if stored.id != key[1]:
+                if getattr(stored, "id", None) != key[1]:
                     raise UnsupportedFrame("another object than was asked for")
                 versioned = Versioned(stored, shown.version, shown.sequence)
             seen.append(Seen(versioned, one.known, one.age_ns))

@@ -194,7 +194,9 @@ class InFlightReads:
         unasked, self._unasked = self._unasked, {}
         asked_ns = self._clock.monotonic_ns()
         for home, reads in unasked.items():
-            home.find([read.key for read in reads], partial(self._hear, reads, asked_ns))
+            for start in range(0, len(reads), limits.home_find_objects_max):
+                part = reads[start : start + limits.home_find_objects_max]
+                home.find([read.key for read in part], partial(self._hear, part, asked_ns))
 
     def _hear(self, reads: Sequence[InFlightRead], asked_ns: int, seen: Sequence[Seen | None]) -> None:
         """Take what a home shows, and read the rest from the database."""

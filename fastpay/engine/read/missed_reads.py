@@ -116,7 +116,8 @@ class MissedReads:
             freshness = self._objects.freshness(read.key[0])
             # Keep confirming the tenant, whoever shows it.
             freshness.partition.was_used = True
-            if one is not None:
+            # What was forgotten since that proof may have been newer.
+            if one is not None and self._objects.has_known_since(asked_ns - one.age_ns):
                 freshness.confirmed(one.sequence, asked_ns - one.age_ns, now_ns)
                 copy = None if one.versioned is None else Copy(one.versioned, one.sequence)
                 if copy is not None and self._resolve_with_copy(read, copy, freshness, now_ns):
@@ -178,11 +179,15 @@ class MissedReads:
             if freshness is not None:
                 self._objects.put_read(freshness, read.key[1], versioned, asked_ns)
         for read, versioned in zip(reads, answers, strict=True):
+            scope, identifier = read.key
+            if versioned is not None and scope in reading.sequences and prefix_of(identifier) in COPIED:
+                # Homes and Redis may have older ones.
+                scopes[scope].shown(versioned, now_ns)
             if read.is_outdated and versioned is not None:
-                scopes[read.key[0]].overtake(read, versioned)
+                scopes[scope].overtake(read, versioned)
             read.resolve(versioned)
         if self._copies is not None:
-            self._share(self._copies, reads, answers, reading.sequences, scopes, now_ns)
+            self._share(self._copies, reads, answers, reading.sequences)
 
     def _share(
         self,
@@ -190,8 +195,6 @@ class MissedReads:
         reads: Sequence[InFlightRead],
         answers: Sequence[Versioned | None],
         sequences: Mapping[Scope, int],
-        scopes: Mapping[Scope, Freshness],
-        now_ns: int,
     ) -> None:
         """Have copies kept of what was read. They are right as of that snapshot, whatever changed since."""
         by_scope: dict[Scope, list[Versioned]] = {}
@@ -199,9 +202,7 @@ class MissedReads:
             if versioned is None or prefix_of(read.key[1]) not in COPIED:
                 continue
             scope, identifier = read.key
-            if scope in sequences:
-                scopes[scope].shown(versioned, now_ns)
-                if copies.wants(identifier):
-                    by_scope.setdefault(scope, []).append(versioned)
+            if scope in sequences and copies.wants(identifier):
+                by_scope.setdefault(scope, []).append(versioned)
         for scope, versions in by_scope.items():
             copies.keep(scope, sequences[scope], versions)

@@ -51,6 +51,10 @@ class ObjectCache:
             self.scopes[scope] = freshness
         return freshness
 
+    def has_known_since(self, moment_ns: int) -> bool:
+        """Tell whether nothing was forgotten since this time of the monotonic clock."""
+        return self._forgotten_ns is None or moment_ns > self._forgotten_ns
+
     def came_to(self, scope: Scope) -> int | None:
         """Return the tenant's sequence that every later answer must have come to.
 
@@ -72,9 +76,10 @@ class ObjectCache:
 
         What is asked for is used here: it stays, and its tenant is confirmed from then on.
         """
-        freshness, now_ns = self.scopes.get(scope), self._clock.monotonic_ns()
-        if freshness is None:
+        if scope not in self.scopes and len(self.scopes) >= limits.cached_scopes_max:
+            # Others must not make it forget all.
             return None
+        freshness, now_ns = self.freshness(scope), self._clock.monotonic_ns()
         partition = freshness.partition
         partition.was_used = True
         proof = freshness.proof(now_ns)

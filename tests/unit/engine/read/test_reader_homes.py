@@ -1,11 +1,14 @@
 """What a reader shows another instance, and what it takes from one."""
 
+import asyncio
 from collections.abc import Sequence
+
+import pytest
 
 from fastpay import limits
 from fastpay.domain.identifiers import Scope
 from fastpay.domain.plan import Versioned
-from fastpay.engine.read.copy_ports import Answers, Key
+from fastpay.engine.read.copy_ports import Answers, Key, Seen
 from fastpay.engine.read.reader import Reader
 from tests.support.memory import OTHER_TENANT, TENANT
 from tests.unit.engine.readings import ONE, OTHER, STALENESS_MS, Instance
@@ -17,6 +20,9 @@ class Home:
     def __init__(self, beside: Instance) -> None:
         self.reader = Reader(beside.store, clock=beside.clock, staleness_ms=STALENESS_MS)
         self.asked = 0
+        # What it says in place of what it shows now.
+        self.seen: Seen | None = None
+        self.is_late = False
 
     def home(self, scope: Scope) -> "Home":
         """Return the home of all."""
@@ -29,7 +35,7 @@ class Home:
     def find(self, keys: Sequence[Key], answers: Answers) -> None:
         """Answer at once."""
         self.asked += 1
-        answers([self.reader.show(*key) for key in keys])
+        answers([self.seen if self.is_late else self.reader.show(*key) for key in keys])
 
 
 def pair() -> tuple[Instance, Home]:
@@ -76,6 +82,52 @@ async def test_nothing_older_is_shown_than_what_was_answered_here() -> None:
     commit = one.store.write(TENANT, ONE)
     one.reader.acknowledged(TENANT, commit.after)
     assert await one.version(ONE) == 2
+
+
+async def test_nothing_older_is_shown_than_what_the_database_has_shown_here() -> None:
+    one, home = pair()
+    await home.reader.get(TENANT, ONE)
+    # A proof of the sequence that the home knows, too.
+    await one.version(OTHER)
+    home.seen = home.reader.show(TENANT, ONE)
+    one.store.write(TENANT, ONE)
+    home.reader.partition(TENANT).entries.clear()
+    assert await one.version(ONE) == 2
+    one.evict()
+    home.is_late = True
+    assert await one.version(ONE) == 2
+
+
+async def test_after_all_was_forgotten_no_proof_from_before_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, home = pair()
+    await home.reader.get(TENANT, ONE)
+    one.clock.advance(3)
+    commit = one.store.write(TENANT, ONE)
+    one.reader.acknowledged(TENANT, commit.after)
+    monkeypatch.setattr(limits, "cached_scopes_max", 1)
+    one.reader.acknowledged(OTHER_TENANT, 1)
+    assert await one.version(ONE) == 2
+
+
+async def test_a_question_has_so_many_objects_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, home = pair()
+    monkeypatch.setattr(limits, "home_find_objects_max", 1)
+    await home.reader.get(TENANT, ONE)
+    await home.reader.get(TENANT, OTHER)
+    versions = await asyncio.gather(one.version(ONE), one.version(OTHER))
+    assert list(versions) == [1, 1]
+    assert home.asked == 2
+
+
+async def test_a_tenant_that_is_asked_for_is_confirmed_from_then_on() -> None:
+    _, home = pair()
+    assert home.reader.show(TENANT, ONE) is None
+    await home.reader.confirmations.confirm()
+    seen = home.reader.show(TENANT, ONE)
+    assert seen is not None
+    assert seen.sequence == 2
 
 
 async def test_a_copy_with_an_end_of_its_own_is_not_shown_to_others() -> None:
